@@ -1,0 +1,27 @@
+"""Attribute names of our own, used only where the OpenTelemetry GenAI conventions have no name.
+
+They are plain span attributes: any OpenTelemetry backend stores them, Clew reads them.
+"""
+
+RUN_ID = "clew.run.id"
+AGENT_NAME = "clew.agent.name"
+STEP_KIND = "clew.step.kind"
+THOUGHT = "clew.thought"
+DECISION_QUESTION = "clew.decision.question"
+DECISION_CHOSEN = "clew.decision.chosen"
+DECISION_BECAUSE = "clew.decision.because"
+DECISION_ALTERNATIVES = "clew.decision.alternatives"
+"""JSON array of ``{"name": str, "because": str | null, "score": number | null}``, the chosen one included."""
+TERMINATION_REASON = "clew.termination.reason"
+TERMINATION_DETAIL = "clew.termination.detail"
+BUDGET_TOKENS = "clew.budget.tokens"
+BUDGET_USD = "clew.budget.usd"
+BUDGET_STEPS = "clew.budget.steps"
+REFERENCE_PREFIX = "clew.reference."
+RETRY_ATTEMPT = "clew.retry.attempt"
+FALLBACK_FROM = "clew.fallback.from"
+FALLBACK_TO = "clew.fallback.to"
+BREAKER_STATE = "clew.breaker.state"
+CACHE_HIT = "clew.cache.hit"
+COST_USD = "clew.cost.usd"
+CONTENT_TRUNCATED = "clew.content.truncated"
