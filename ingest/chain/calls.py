@@ -1,0 +1,241 @@
+"""One call, one node: what several spans say of the same model call or tool execution is brought together.
+
+The cases, and who causes them, are listed in docs/counting.md. Every rule keeps the numbers of one span and fills its
+gaps from the other: nothing is ever added up.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from ingest.model import Facts, ToolResult, Usage
+
+from .tree import Forest, Node, nearest
+
+_GLUE = frozenset({"other", "chain", "part", "cache", "retry", "fallback"})
+"""Kinds that may stand between two spans of one call."""
+
+_OVERLAP = 0.9
+"""Two spans of one failed call cover each other's time at least by this share."""
+
+
+def unify(forest: Forest) -> None:
+    """Absorb technical parts and every second report of a call."""
+    for node in forest.nodes:
+        if node.kind == "part":
+            _absorb_part(node)
+    calls = [node for node in forest.nodes if node.kind == "llm"]
+    _join_streamed(calls)
+    _join_nested(calls)
+    _join_same_reply(calls)
+    _join_failed_twins(calls)
+    _join_nested_tools([node for node in forest.nodes if node.kind == "tool"])
+    for node in calls:
+        if not node.absorbed and node.facts.server_half:
+            _join_server_half(node)
+    if any(node.absorbed for node in forest.nodes):
+        _splice(forest)
+
+
+def fill(kept: Facts, other: Facts) -> Facts:
+    """Return ``kept`` with its gaps filled from ``other``, field by field; usage is filled by token class."""
+    changes: dict[str, object] = {}
+    for name in Facts.__struct_fields__:
+        mine, theirs = getattr(kept, name), getattr(other, name)
+        if name == "usage" and mine is not None and theirs is not None:
+            changes[name] = _fill_usage(mine, theirs)
+        elif (mine is None or mine == [] or mine == {} or mine is False) and theirs:
+            changes[name] = theirs
+    for name in ("streamed_result", "server_half"):
+        changes.pop(name, None)
+    return msgspec.structs.replace(kept, **changes) if changes else kept
+
+
+def _fill_usage(kept: Usage, other: Usage) -> Usage:
+    return Usage(*(mine if mine is not None else theirs for mine, theirs in zip(_classes(kept), _classes(other), strict=True)))
+
+
+def _classes(usage: Usage) -> tuple[int | None, ...]:
+    return (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.reasoning_tokens)
+
+
+def _absorb(node: Node, into: Node) -> None:
+    """Let ``into`` speak for ``node``: its facts fill gaps."""
+    into.facts = fill(into.facts, node.facts)
+    _hide(node, into)
+
+
+def _hide(node: Node, into: Node) -> None:
+    node.absorbed = True
+    if node.parent is None and node is not into:
+        # A hidden top has no parent to hand its children to.
+        for child in node.children:
+            child.parent = into
+        into.children.extend(node.children)
+        node.children = []
+
+
+def _splice(forest: Forest) -> None:
+    """Replace hidden nodes by their children wherever they stood."""
+    for node in forest.nodes:
+        if not node.absorbed and any(child.absorbed for child in node.children):
+            node.children = list(_visible(node))
+            for child in node.children:
+                child.parent = node
+    forest.tops = [top for top in forest.tops if not top.absorbed]
+
+
+def _visible(node: Node) -> Iterable[Node]:
+    stack = list(reversed(node.children))
+    while stack:
+        child = stack.pop()
+        if child.absorbed:
+            stack.extend(reversed(child.children))
+        else:
+            yield child
+
+
+def _absorb_part(node: Node) -> None:
+    if node.parent is None:
+        node.kind = "other"
+        return
+    part, whole = node.facts, node.parent.facts
+    if part.failed and not whole.failed:
+        error = part.tool_error or part.error_message
+        node.parent.facts = msgspec.structs.replace(
+            whole, failed=True, error_type=part.error_type, error_message=part.error_message, tool_error=whole.tool_error or error
+        )
+    _hide(node, node.parent)
+
+
+def _model(facts: Facts) -> str | None:
+    return facts.request_model or facts.response_model
+
+
+def _join_streamed(calls: list[Node]) -> None:
+    """Join the zero-length span that carries a stream's result to the request span that has none."""
+    for result in calls:
+        if not result.facts.streamed_result:
+            continue
+        request = next(
+            (
+                call
+                for call in reversed(calls)
+                if call.span.parent_span_id == result.span.parent_span_id
+                and not call.absorbed
+                and not call.facts.streamed_result
+                and call.facts.usage is None
+                and not call.facts.failed
+                and call.span.start_ns <= result.span.start_ns
+                and _model(call.facts) == _model(result.facts)
+            ),
+            None,
+        )
+        if request is not None:
+            _absorb(result, request)
+
+
+def _join_nested(calls: list[Node]) -> None:
+    """Join a framework's call span and the provider's below it; an outer span of several calls is no call itself."""
+    inner: dict[int, list[Node]] = {}
+    outers: dict[int, Node] = {}
+    for call in calls:
+        if call.absorbed:
+            continue
+        outer = nearest(call, _GLUE)
+        if outer is not None and outer.kind == "llm":
+            inner.setdefault(id(outer), []).append(call)
+            outers[id(outer)] = outer
+    # Innermost first, so that three spans of one call collapse into one.
+    for key in sorted(outers, key=lambda k: outers[k].span.start_ns, reverse=True):
+        _join_below(outers[key], [call for call in inner[key] if not call.absorbed])
+
+
+def _join_below(outer: Node, inner: list[Node]) -> None:
+    succeeded = [call for call in inner if not call.facts.failed]
+    if len(inner) == 1:
+        outer.facts = fill(inner[0].facts, outer.facts)
+        _hide(inner[0], outer)
+    elif any(call.facts.usage is not None for call in inner) or len(succeeded) != 1:
+        outer.kind = "other"
+    else:
+        # Attempts without numbers below one call that has them: the attempts stay as steps, the outer span is the call.
+        for call in inner:
+            call.kind = "retry"
+
+
+def _join_same_reply(calls: Iterable[Node]) -> None:
+    """Join spans that name the same reply: two instrumentations of one client, or an emitter's own double."""
+    first: dict[tuple[str, str], Node] = {}
+    for call in calls:
+        if call.absorbed or call.kind != "llm":
+            continue
+        for key in (("reply", call.facts.response_id), ("call", call.facts.call_key)):
+            if key[1] is None:
+                continue
+            known = first.setdefault((key[0], key[1]), call)
+            if known is not call and not call.absorbed:
+                _absorb_twin(call, known)
+
+
+def _absorb_twin(call: Node, known: Node) -> None:
+    # The one with a usage keeps its numbers; either way the other only fills gaps.
+    if known.facts.usage is None and call.facts.usage is not None:
+        known.facts = fill(call.facts, known.facts)
+        _hide(call, known)
+    else:
+        _absorb(call, known)
+
+
+def _join_failed_twins(calls: list[Node]) -> None:
+    """Join two reports of one failed call, which has no reply id: same parent and model, other scope, same time."""
+    failed = [call for call in calls if call.facts.failed and not call.absorbed and call.kind == "llm"]
+    for place, call in enumerate(failed):
+        for twin in failed[place + 1 : place + 5]:
+            if (
+                not twin.absorbed
+                and call.span.scope != twin.span.scope
+                and call.span.parent_span_id == twin.span.parent_span_id
+                and _model(call.facts) in (_model(twin.facts), None)
+                and _overlap(call, twin) >= _OVERLAP
+            ):
+                _absorb(twin, call)
+
+
+def _overlap(one: Node, other: Node) -> float:
+    a, b = one.span, other.span
+    union = max(a.end_ns, b.end_ns) - min(a.start_ns, b.start_ns)
+    common = min(a.end_ns, b.end_ns) - max(a.start_ns, b.start_ns)
+    return common / union if union > 0 else 1.0
+
+
+def _join_server_half(node: Node) -> None:
+    client = nearest(node, _GLUE)
+    if client is not None and client.kind == "llm":
+        _absorb(node, client)
+
+
+def _join_nested_tools(tools: list[Node]) -> None:
+    """Join a tool span and a second one of the same execution below or beside it (MCP client and server, two emitters)."""
+    by_call: dict[str, Node] = {}
+    for tool in tools:
+        outer = nearest(tool, _GLUE)
+        if outer is not None and outer.kind == "tool" and outer.facts.tool_name == tool.facts.tool_name:
+            _absorb(tool, outer)
+            continue
+        call_id = tool.facts.tool_call_id
+        if call_id is None:
+            continue
+        twin = by_call.setdefault(call_id, tool)
+        if twin is not tool and twin.span.scope != tool.span.scope and _overlap(twin, tool) > 0:
+            _absorb(tool, twin)
+
+
+def results_by_call(nodes: Iterable[Node]) -> dict[str, ToolResult]:
+    """Map call ids to the first result handed to a model for them."""
+    results: dict[str, ToolResult] = {}
+    for node in nodes:
+        for result in node.facts.tool_results:
+            if result.call_id is not None:
+                results.setdefault(result.call_id, result)
+    return results

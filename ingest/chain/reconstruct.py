@@ -1,0 +1,224 @@
+"""The spans of a trace into its reasoning chain: a sequence of small adjusters, total for any set of spans.
+
+The answer depends on the set of spans alone, never on their order, split or repetition. Cost is linear in spans.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from ingest.model import Facts, Run, Step, StoredSpan, Termination, Trace
+
+from .calls import unify
+from .runs import RunPlan, is_agent, plan_runs
+from .steps import Price, ToolBook, build_steps, in_order, mark_sums, steps_below, whole_run_step
+from .termination import declared_termination, infer_termination
+from .totals import add_totals, own_totals
+from .tree import Node, grow
+
+SETTLE_NS = 2_000_000_000
+"""A trace whose newest span came less than this ago may still be arriving."""
+
+_LOST_FLOOR_NS = 300_000_000_000
+_LOST_CEILING_NS = 86_400_000_000_000
+_LOST_PACE = 10
+"""A run is lost after ten times its own longest silence, at least five minutes, at most a day."""
+
+
+class TraceContext(msgspec.Struct, frozen=True):
+    """What the spans themselves do not say: identity, arrival, the present, prices."""
+
+    trace_id: bytes
+    first_seen_ns: int
+    last_seen_ns: int
+    now_ns: int
+    price: Price
+
+
+def reconstruct(spans: Sequence[StoredSpan], context: TraceContext) -> Trace:
+    """Return the trace's runs and steps. Never raises on account of the spans; an empty trace has no runs."""
+    forest = grow(spans)
+    span_count = len(forest.nodes)
+    unify(forest)
+    nodes = [node for node in forest.nodes if not node.absorbed]
+    mark_sums(nodes)
+    plans, left = plan_runs(forest) if nodes else ([], [])
+    tools = ToolBook(nodes)
+    shared = _Shared(nodes)
+    runs = [_build_run(plan, tools, shared, context) for plan in plans]
+    _sum_up(plans, runs)
+    orphans = steps_below(left, tools, context.price)
+    for index, step in enumerate(in_order(orphans), 1):
+        step.index = index
+    trace = Trace(
+        trace_id=context.trace_id,
+        state="",
+        span_count=span_count,
+        missing_parents=forest.missing_parents,
+        dropped_attributes=sum(span.dropped_attributes for span in spans),
+        dropped_events=sum(span.dropped_events for span in spans),
+        dropped_links=sum(span.dropped_links for span in spans),
+        first_seen_ns=context.first_seen_ns,
+        last_seen_ns=context.last_seen_ns,
+        runs=runs,
+        orphan_steps=orphans,
+    )
+    trace.state = settled_state(trace)
+    if trace.state != "running" and context.now_ns - context.last_seen_ns < SETTLE_NS:
+        trace.state = "settling"
+    return trace
+
+
+def settled_state(trace: Trace) -> str:
+    """Return the state of a trace once nothing arrives any more: ``running``, ``incomplete`` or ``complete``."""
+    if any(run.status == "running" for run in trace.runs):
+        return "running"
+    cut = trace.missing_parents or trace.dropped_attributes or trace.dropped_events or trace.dropped_links
+    return "incomplete" if cut or any(run.termination.reason == "lost" for run in trace.runs) else "complete"
+
+
+def _build_run(plan: RunPlan, tools: ToolBook, shared: "_Shared", context: TraceContext) -> Run:
+    nodes = _nodes_of(plan)
+    steps = build_steps(plan, tools, context.price)
+    facts = plan.anchor.facts if plan.rooted else Facts()
+    whole = whole_run_step(plan.anchor, context.price) if not plan.implicit else None
+    if whole is not None:
+        whole.index = len(nodes) + 1
+        steps.append(whole)
+    started, ended = _interval(plan, nodes)
+    run = Run(
+        run_id=plan.run_id,
+        parent_run_id=plan.parent.run_id if plan.parent is not None else None,
+        agent=_agent_name(plan, nodes),
+        started_ns=started,
+        ended_ns=ended,
+        status="error" if facts.failed else "ok",
+        termination=Termination("running", "inferred"),
+        totals=own_totals(steps),
+        steps=steps,
+        service=shared.text(nodes, "service"),
+        version=shared.text(nodes, "version"),
+        environment=shared.text(nodes, "environment"),
+        session_id=shared.text(nodes, "session_id"),
+        user_id=shared.text(nodes, "user_id"),
+        references={key: value for node in reversed(nodes) for key, value in node.facts.references.items()},
+        budget_tokens=stated(nodes, "budget_tokens"),
+        budget_steps=stated(nodes, "budget_steps"),
+    )
+    usd = stated(nodes, "budget_usd")
+    run.budget_nanos = round(usd * 1e9) if usd is not None else None
+    run.input = facts.input or next((step.input for step in in_order(steps) if step.kind == "llm" and step.input), None)
+    run.output = facts.output or _last_words(steps)
+    _judge(run, plan, nodes, context)
+    return run
+
+
+def _nodes_of(plan: RunPlan) -> list[Node]:
+    """List the nodes whose facts speak for the run: its agent span or root first; of nested runs only the agent span."""
+    nodes = [plan.anchor]
+    stack = list(reversed(plan.heads))
+    while stack:
+        node = stack.pop()
+        if node is not plan.anchor:
+            nodes.append(node)
+            if is_agent(node):
+                continue
+        stack.extend(reversed(node.children))
+    return nodes
+
+
+def _interval(plan: RunPlan, nodes: Sequence[Node]) -> tuple[int, int | None]:
+    anchor = plan.anchor.span
+    if plan.rooted and not plan.implicit:
+        return anchor.start_ns, max(anchor.end_ns, anchor.start_ns)
+    started = min(node.span.start_ns for node in nodes)
+    if not plan.rooted:
+        return started, None
+    return started, max(max(node.span.end_ns, node.span.start_ns) for node in (plan.anchor, *plan.heads))
+
+
+def _judge(run: Run, plan: RunPlan, nodes: Sequence[Node], context: TraceContext) -> None:
+    """Set status and termination."""
+    declared = declared_termination(nodes)
+    if declared is not None:
+        run.termination = declared
+        if plan.rooted:
+            return
+    if plan.rooted:
+        run.termination = infer_termination(plan.anchor.facts, plan.run_id, run.steps)
+        return
+    run.lost_after_ns = context.last_seen_ns + _patience(nodes)
+    if declared is not None and declared.reason != "running":
+        run.status = "error" if declared.reason == "error" else "ok"
+    elif context.now_ns >= run.lost_after_ns:
+        run.status = "error"
+        run.termination = Termination("lost", "inferred", "silent beyond the run's own pace, without an end", nodes[-1].span.span_id)
+    else:
+        run.status = "running"
+
+
+def _patience(nodes: Iterable[Node]) -> int:
+    ends = sorted(node.span.end_ns for node in nodes)
+    longest = max((later - earlier for earlier, later in zip(ends, ends[1:], strict=False)), default=0)
+    return min(max(_LOST_FLOOR_NS, _LOST_PACE * longest), _LOST_CEILING_NS)
+
+
+def _agent_name(plan: RunPlan, nodes: Sequence[Node]) -> str:
+    anchor = plan.anchor
+    if not plan.implicit:
+        return anchor.facts.agent_name or anchor.span.name.removeprefix("invoke_agent ") or "agent"
+    named = {node.facts.agent_name for node in nodes if node.facts.agent_name}
+    if not plan.rooted and len(named) == 1:
+        return named.pop()
+    if plan.rooted and anchor.kind in ("chain", "other"):
+        return anchor.facts.agent_name or anchor.span.name or anchor.facts.service or "unknown"
+    return anchor.facts.agent_name or anchor.facts.service or anchor.span.name or "unknown"
+
+
+def _last_words(steps: Sequence[Step]) -> str | None:
+    calls = [step for step in in_order(steps) if step.kind == "llm" and step.output]
+    return max(calls, key=lambda step: (step.ended_ns, step.index)).output if calls else None
+
+
+def _sum_up(plans: Sequence[RunPlan], runs: Sequence[Run]) -> None:
+    """Add the totals of nested runs to the runs around them, innermost first; an outer run may end with an inner's words."""
+    run_of = {id(plan): run for plan, run in zip(plans, runs, strict=True)}
+    waiting = Counter(id(plan.parent) for plan in plans if plan.parent is not None)
+    ready = [plan for plan in plans if not waiting[id(plan)]]
+    while ready:
+        plan = ready.pop()
+        if plan.parent is None:
+            continue
+        outer, inner = run_of[id(plan.parent)], run_of[id(plan)]
+        outer.totals = add_totals([outer.totals, inner.totals])
+        waiting[id(plan.parent)] -= 1
+        if not waiting[id(plan.parent)]:
+            ready.append(plan.parent)
+    for plan, run in reversed(list(zip(plans, runs, strict=True))):
+        if plan.parent is not None and run_of[id(plan.parent)].output is None:
+            run_of[id(plan.parent)].output = run.output
+
+
+class _Shared:
+    """Facts that hold for a whole trace when all who state one agree: session, user, service ..."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self._nodes = nodes
+        self._known: dict[str, str | None] = {}
+
+    def text(self, nodes: Sequence[Node], name: str) -> str | None:
+        """Return the run's own value: its span's, else the first one stated in it, else the trace's only one."""
+        own = stated(nodes, name)
+        if own is not None:
+            return str(own)
+        if name not in self._known:
+            values = {value for node in self._nodes if (value := getattr(node.facts, name))}
+            self._known[name] = values.pop() if len(values) == 1 else None
+        return self._known[name]
+
+
+def stated(nodes: Sequence[Node], name: str) -> Any:
+    """Return the first value of a fact that a run's nodes state."""
+    return next((value for node in nodes if (value := getattr(node.facts, name)) is not None), None)

@@ -1,0 +1,289 @@
+"""Nodes into steps: what one span means as a thing an agent did, and the tool calls that nobody opened a span for."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from ingest.model import Decision, Facts, Option, Step, ToolCall, ToolRequest, ToolResult, Usage
+
+from .runs import RunPlan, is_agent
+from .tree import Node
+
+Price = Callable[[str | None, str | None, Usage, int], int | None]
+"""Price a call: provider, model, usage, time in ns -> nano-dollars, or None where no price is known."""
+
+_STEP_KIND = {
+    "plan": "plan", "thought": "thought", "decision": "decision", "llm": "llm", "tool": "tool", "retrieval": "retrieval",
+    "embedding": "retrieval", "rerank": "retrieval", "memory": "memory", "guardrail": "guardrail", "retry": "retry",
+    "fallback": "fallback", "repair": "repair", "breaker": "breaker", "cache": "cache", "handoff": "handoff",
+}  # fmt: skip
+
+_BILLED = frozenset({"llm", "embedding", "rerank"})
+
+MAX_DEPTH = 48
+"""Steps nest at most this deep; what lies deeper is listed on the last level, so that no reader's stack is at risk."""
+
+
+def build_steps(plan: RunPlan, tools: "ToolBook", price: Price) -> list[Step]:
+    """Return the steps of a run as a tree in the order things happened, numbered from 1. Nested runs stay leaves."""
+    steps = steps_below(plan.heads, tools, price)
+    for index, step in enumerate(in_order(steps), 1):
+        step.index = index
+    return steps
+
+
+def steps_below(heads: Iterable[Node], tools: "ToolBook", price: Price) -> list[Step]:
+    """Turn nodes and all below them, down to nested runs, into steps."""
+    top: list[Step] = []
+    stack: list[tuple[Node, list[Step], int]] = [(node, top, 1) for node in reversed(list(heads))]
+    while stack:
+        node, siblings, depth = stack.pop()
+        step = _step(node, tools, price)
+        siblings.append(step)
+        if node.kind == "llm":
+            siblings.extend(tools.derived_steps(node))
+        if node.children and step.run_id is None:
+            below = step.children if depth < MAX_DEPTH else siblings
+            if depth < MAX_DEPTH:
+                step.children = below = []
+            stack.extend((child, below, depth + 1) for child in reversed(node.children))
+    return top
+
+
+def in_order(steps: Sequence[Step]) -> Iterable[Step]:
+    """Yield steps and their children in reading order."""
+    stack = list(reversed(steps))
+    while stack:
+        step = stack.pop()
+        yield step
+        if step.children:
+            stack.extend(reversed(step.children))
+
+
+def _step(node: Node, tools: "ToolBook", price: Price) -> Step:
+    span, facts, kind = node.span, node.facts, node.kind
+    agent = is_agent(node)
+    step = Step(
+        span_id=span.span_id,
+        kind="agent" if agent else _STEP_KIND.get(kind, "other"),
+        name=(facts.agent_name or span.name) if agent else (facts.tool_name or span.name) if kind == "tool" else span.name,
+        started_ns=span.start_ns,
+        ended_ns=max(span.end_ns, span.start_ns),
+        thought=facts.thought,
+        operation=facts.operation,
+        input=facts.input,
+        output=facts.output,
+        decision=facts.decision,
+    )
+    if agent:
+        step.run_id = span.span_id
+    if facts.failed:
+        step.status = "error"
+        step.error = error_text(facts)
+    if kind in _BILLED:
+        _read_call(step, node, price)
+    elif facts.usage is not None and not agent and not node.billed_below:
+        _read_bill(step, facts, span.start_ns, price)
+    if kind == "tool":
+        step.tool = tools.call_of(node)
+        if step.tool.error is not None:
+            step.status = "error"
+            step.error = step.error or step.tool.error
+    return step
+
+
+def error_text(facts: Facts) -> str:
+    """Say what failed, in the emitter's words: type and message, whichever there is."""
+    message = facts.error_message or facts.tool_error
+    if facts.error_type and message and not message.startswith(facts.error_type):
+        return f"{facts.error_type}: {message}"
+    return message or facts.error_type or "failed"
+
+
+def _read_call(step: Step, node: Node, price: Price) -> None:
+    facts = node.facts
+    step.finish_reason = facts.finish_reason
+    if step.thought is None and facts.tool_requests and facts.output:
+        # Words that come with a tool request are the model's stated intent.
+        step.thought = facts.output
+    if step.decision is None:
+        step.decision = derive_decision(facts)
+    _read_bill(step, facts, node.span.start_ns, price)
+
+
+def _read_bill(step: Step, facts: Facts, at_ns: int, price: Price) -> None:
+    step.model = facts.response_model or facts.request_model
+    step.provider = facts.provider
+    step.usage = facts.usage or (Usage() if not facts.failed else None)
+    if facts.cost_nanos is not None:
+        step.cost_nanos, step.cost_source = facts.cost_nanos, "stated"
+    elif facts.usage is not None:
+        cost = price(facts.provider, step.model, facts.usage, at_ns)
+        if cost is None and facts.request_model not in (None, step.model):
+            cost = price(facts.provider, facts.request_model, facts.usage, at_ns)
+        if cost is not None:
+            step.cost_nanos, step.cost_source = cost, "priced"
+
+
+def whole_run_step(node: Node, price: Price) -> Step | None:
+    """Return a step for the usage that an agent span states when no call below it states any: the run's own sum."""
+    facts = node.facts
+    if facts.usage is None and facts.cost_nanos is None or node.billed_below:
+        return None
+    step = Step(
+        span_id=node.span.span_id,
+        kind="other",
+        name="all model calls of the run, as the agent states them",
+        started_ns=node.span.start_ns,
+        ended_ns=max(node.span.end_ns, node.span.start_ns),
+        operation=facts.operation,
+    )
+    _read_bill(step, facts, node.span.start_ns, price)
+    return step
+
+
+def mark_sums(nodes: Iterable[Node]) -> None:
+    """Mark every ancestor of a span with usage, so that a sum repeated on an agent or workflow span is not counted again."""
+    for node in nodes:
+        if node.facts.usage is None and node.facts.cost_nanos is None or node.absorbed:
+            continue
+        above = node.parent
+        while above is not None and not above.billed_below:
+            above.billed_below = True
+            above = above.parent
+
+
+def derive_decision(facts: Facts) -> Decision | None:
+    """Read a branch point from a call that was offered tools and asked for some."""
+    if not facts.tool_requests or not facts.tools_offered:
+        return None
+    chosen = list(dict.fromkeys(request.name for request in facts.tool_requests))
+    offered = list(dict.fromkeys([*facts.tools_offered, *chosen]))
+    return Decision(chosen=", ".join(chosen), source="derived", alternatives=[Option(name) for name in offered])
+
+
+class ToolBook:
+    """What the trace's model calls asked for, and which of it has a span of its own."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        calls = [node for node in nodes if node.kind == "llm" and not node.absorbed]
+        self._results: dict[str, ToolResult] = {}
+        self._requests: dict[str, ToolRequest] = {}
+        self._derived: dict[int, list[tuple[ToolRequest, ToolResult | None]]] = {}
+        for node in calls:
+            for result in node.facts.tool_results:
+                if result.call_id is not None:
+                    self._results.setdefault(result.call_id, result)
+        if any(node.facts.tool_requests for node in calls):
+            self._match(calls, nodes)
+
+    def _match(self, calls: Sequence[Node], nodes: Sequence[Node]) -> None:
+        """Give each request its span, by call id or else by name in order of time; what is left becomes derived."""
+        spanned = _Executions(nodes)
+        asked: set[str] = set()
+        for place, node in enumerate(calls):
+            for number, request in enumerate(node.facts.tool_requests):
+                if request.call_id is not None:
+                    if request.call_id in asked:
+                        continue
+                    asked.add(request.call_id)
+                    self._requests.setdefault(request.call_id, request)
+                if not spanned.take(request, node):
+                    result = self._result_of(request, number, calls, place)
+                    self._derived.setdefault(id(node), []).append((request, result))
+
+    def _result_of(self, request: ToolRequest, number: int, calls: Sequence[Node], place: int) -> ToolResult | None:
+        if request.call_id is not None and request.call_id in self._results:
+            return self._results[request.call_id]
+        # Without ids, results stand in the order of their requests in what the next call of the same parent was told.
+        parent = calls[place].parent
+        later = next((call for call in calls[place + 1 : place + 9] if call.parent is parent), None)
+        results = later.facts.tool_results if later is not None else []
+        if request.call_id is None and number < len(results) and results[number].call_id is None:
+            return results[number]
+        return None
+
+    def call_of(self, node: Node) -> ToolCall:
+        """Return the execution that a tool span stands for; what it does not say comes from the messages around it."""
+        facts = node.facts
+        call_id = facts.tool_call_id
+        request = self._requests.get(call_id) if call_id else None
+        result = self._results.get(call_id) if call_id else None
+        arguments = facts.tool_arguments
+        if arguments is None and request is not None:
+            arguments = request.arguments
+        text = facts.tool_result
+        if text is None and result is not None:
+            text = result.result
+        error = facts.tool_error
+        if error is None and facts.failed:
+            error = error_text(facts)
+        if error is None and result is not None and result.is_error:
+            error = result.result or "failed"
+        return ToolCall(facts.tool_name or node.span.name, call_id, arguments, text, error)
+
+    def derived_steps(self, node: Node) -> list[Step]:
+        """Return the steps of the tool calls that this model call asked for and nobody opened a span for."""
+        steps = []
+        for request, result in self._derived.get(id(node), ()):
+            at = max(node.span.end_ns, node.span.start_ns)
+            error = (result.result or "failed") if result is not None and result.is_error else None
+            step = Step(span_id=node.span.span_id, kind="tool", name=request.name, started_ns=at, ended_ns=at, operation="execute_tool")
+            step.tool = ToolCall(
+                request.name, request.call_id, request.arguments, result.result if result else None, error, source="derived"
+            )
+            if error is not None:
+                step.status, step.error = "error", error
+            if request.name.startswith("transfer_to_"):
+                step.kind = "handoff"
+            steps.append(step)
+        return steps
+
+
+class _Executions:
+    """The spans that may carry out a request: tools, hand-offs and agents used as tools; each is taken once."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self._by_id: dict[str, list[Node]] = {}
+        self._by_name: dict[str, list[Node]] = {}
+        self._taken: set[int] = set()
+        for node in nodes:
+            if node.absorbed:
+                continue
+            facts = node.facts
+            if facts.tool_call_id is not None and node.kind != "llm":
+                self._by_id.setdefault(facts.tool_call_id, []).append(node)
+            for name in _names_of(node):
+                self._by_name.setdefault(name, []).append(node)
+
+    def take(self, request: ToolRequest, asker: Node) -> bool:
+        """Mark the span that carried out the request as taken; False where there is none."""
+        if request.call_id is not None and request.call_id in self._by_id:
+            self._taken.update(id(node) for node in self._by_id[request.call_id])
+            return True
+        for node in self._by_name.get(_plain(request.name), ()):
+            if id(node) not in self._taken and node.span.end_ns >= asker.span.start_ns and not _other_id(node, request):
+                self._taken.add(id(node))
+                return True
+        return False
+
+
+def _other_id(node: Node, request: ToolRequest) -> bool:
+    """Tell whether the span names another call. Ids of another make (``fc_`` item ids beside ``call_`` ids) do not count."""
+    theirs, ours = node.facts.tool_call_id, request.call_id
+    return theirs is not None and ours is not None and theirs != ours and theirs.split("_")[0] == ours.split("_")[0]
+
+
+def _names_of(node: Node) -> Iterable[str]:
+    facts = node.facts
+    if node.kind == "tool":
+        return (_plain(facts.tool_name or node.span.name),)
+    if node.kind == "handoff":
+        target = _plain(facts.handoff_to or facts.tool_name or "")
+        return (f"transfer_to_{target}", target, "transfer_to_agent", "handoff")
+    if is_agent(node):
+        name = _plain(facts.agent_name or node.span.name)
+        return (name, f"transfer_to_{name}")
+    return ()
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace(" ", "_").replace("-", "_")

@@ -1,0 +1,91 @@
+"""Why a run stopped: declared by the emitter, else inferred from what the run left behind. Never unknown."""
+
+import re
+from collections.abc import Sequence
+
+from ingest.model import TERMINATION_REASONS, Facts, Step, Termination
+
+from .steps import error_text, in_order
+from .tree import Node
+
+_REASONS = frozenset(TERMINATION_REASONS)
+
+_BY_ERROR: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (reason, re.compile(pattern, re.IGNORECASE))
+    for reason, pattern in (
+        ("max_steps", r"recursion ?(limit|error)|max_?(turns|steps|iterations|rounds)|(step|iteration|turn|request)_?s? ?limit|maxturnsexceeded|usagelimitexceeded.*request"),
+        ("token_budget", r"token[_ ]?(budget|limit)|usagelimitexceeded"),
+        ("cost_budget", r"budget_?exceeded|budgetexceeded|cost[_ ]?(budget|limit)|spend limit|insufficient_quota"),
+        ("circuit_breaker", r"circuit ?-?_?breaker|circuit is open"),
+        ("guardrail", r"guardrail|tripwire|content_?filter|policy ?violation|moderation"),
+        ("cancelled", r"cancel+ed|cancellation|keyboardinterrupt|generatorexit|\baborted\b|aborterror"),
+        ("timeout", r"time ?-?_?d? ?out|timeout|deadline"),
+        ("validation_failed", r"validation ?_?error|validationerror|unexpectedmodelbehavior|output ?_?pars|jsondecodeerror|schema"),
+        ("llm_unavailable", r"rate ?_?limit|error code: (429|5\d\d)|overloaded|service ?unavailable|apiconnection|apistatus|internalservererror|servererror|\b(429|500|502|503|529)\b"),
+    )
+)  # fmt: skip
+"""First match wins on ``type: message``: the narrow words stand before the wide ones."""
+
+_BY_FINISH = {
+    "length": "max_tokens", "max_tokens": "max_tokens", "max_output_tokens": "max_tokens", "incomplete": "max_tokens",
+    "model_context_window_exceeded": "max_tokens", "refusal": "refused", "content_filter": "refused", "content-filter": "refused",
+    "safety": "refused", "recitation": "refused", "blocklist": "refused", "prohibited_content": "refused", "spii": "refused",
+    "guardrail_intervened": "guardrail", "content_filtered": "refused",
+}  # fmt: skip
+
+
+def declared_termination(nodes: Sequence[Node]) -> Termination | None:
+    """Return what the emitter declared: on the agent span itself, else on the latest span of the run that does."""
+    for node in (*nodes[:1], *reversed(nodes[1:])):
+        reason = node.facts.termination
+        if reason is not None:
+            known = reason if reason in _REASONS else _reason_of_error(reason) or "error"
+            detail = node.facts.termination_detail or (reason if known != reason else None)
+            return Termination(known, "declared", detail, node.span.span_id)
+    return None
+
+
+def infer_termination(anchor: Facts | None, anchor_id: bytes, steps: Sequence[Step]) -> Termination:
+    """Judge an ended run by its own error, else by its last deed."""
+    flat = list(in_order(steps))
+    if anchor is not None and anchor.failed:
+        cause = _deepest_failure(flat)
+        text = error_text(anchor)
+        reason = _reason_of_error(text) or (_reason_of_step(cause) if cause else None) or "error"
+        return Termination(reason, "inferred", text, cause.span_id if cause else anchor_id)
+    blocked = next((step for step in reversed(flat) if step.kind == "guardrail" and step.status == "error"), None)
+    last = _last_deed(flat)
+    if blocked is not None and (last is None or blocked.started_ns >= last.started_ns):
+        return Termination("guardrail", "inferred", blocked.error, blocked.span_id)
+    if last is None:
+        return Termination("completed", "inferred", None, anchor_id)
+    if last.status == "error":
+        return Termination(_reason_of_step(last), "inferred", last.error, last.span_id)
+    reason = _BY_FINISH.get((last.finish_reason or "").lower(), "completed")
+    detail = f"the last model call ended with {last.finish_reason}" if reason != "completed" else None
+    return Termination(reason, "inferred", detail, last.span_id)
+
+
+def _last_deed(flat: Sequence[Step]) -> Step | None:
+    deeds = [step for step in flat if step.kind in ("llm", "tool", "handoff", "agent") and not (step.tool and step.tool.source == "derived")]
+    return max(deeds, key=lambda step: (step.ended_ns, step.index)) if deeds else None
+
+
+def _deepest_failure(flat: Sequence[Step]) -> Step | None:
+    """Return the failure that the others repeat: the latest failed step without a failed one below it."""
+    leaves = [step for step in flat if step.status == "error" and not any(child.status == "error" for child in step.children)]
+    return max(leaves, key=lambda step: (step.ended_ns, step.index)) if leaves else None
+
+
+def _reason_of_step(step: Step) -> str:
+    known = _reason_of_error(step.error or "")
+    if step.kind == "tool":
+        return known if known in ("timeout", "cancelled", "guardrail") else "tool_failure"
+    if step.kind == "llm":
+        return known or "llm_unavailable"
+    return known or "error"
+
+
+def _reason_of_error(text: str) -> str | None:
+    head = text[:2000]
+    return next((reason for reason, pattern in _BY_ERROR if pattern.search(head)), None)
