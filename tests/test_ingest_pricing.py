@@ -18,7 +18,7 @@ BOOK = PriceBook()
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.sampled_from([("openai", "gpt-4.1"), ("anthropic", "claude-sonnet-4-5"), ("gcp.gemini", "gemini-2.5-pro"), ("openai", "gpt-4o-mini")]),
+    st.sampled_from([("openai", "gpt-4.1"), ("anthropic", "claude-sonnet-4-5"), ("gcp.gemini", "gemini-2.5-pro")]),
     st.integers(0, 300_000), st.integers(0, 60_000), st.integers(0, 300_000), st.integers(0, 10_000),
 )  # fmt: skip
 def test_costs_equal_the_lists_own(model: tuple[str, str], given_in: int, out: int, read: int, write: int) -> None:

@@ -1,6 +1,7 @@
 """The bill of a trace: one row per run, hour, model, tool and operation, summed over leaf calls only."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from ingest.model import LedgerRow, Run, Step, Trace, Usage
 
@@ -73,7 +74,7 @@ def _duration(run: Run) -> int:
 
 def _row(run: Run, key: _Key, sums: list[int], runs: int, price_version: str) -> LedgerRow:
     hour, model, provider, tool, operation = key
-    return LedgerRow(
-        run.run_id, hour, run.agent, model, provider, tool, operation, run.service or "", run.environment or "",
-        run.termination.reason, run.session_id or "", run.user_id or "", runs, *sums, price_version,
-    )  # fmt: skip
+    identity = (run.run_id, hour, run.agent, model, provider, tool, operation, run.service or "", run.environment or "")
+    ending = (run.termination.reason, run.session_id or "", run.user_id or "")
+    values: tuple[Any, ...] = (*identity, *ending, runs, *sums, price_version)
+    return LedgerRow(*values)
