@@ -1,0 +1,72 @@
+"""Where an agent went round in circles: the same calls with the same results, three times or more, are one row.
+
+The first round stays as it is; the fold holds the rounds after it, which brought nothing new.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+from ingest.model import Step
+
+from .steps import Placed, compact_json, is_cause
+
+LEAST_ROUNDS = 3
+_LONGEST_ROUND = 6
+_COMPARED = 2_000
+"""Characters of a text that are compared: enough to tell two results apart, cheap for huge ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Steps ``start`` to ``stop`` (exclusive) repeat, ``rounds`` times, what stands right before them."""
+
+    start: int
+    stop: int
+    rounds: int
+
+
+def find_folds(placed: Sequence[Placed]) -> list[Fold]:
+    """Return the repeated stretches of a chain, in order and apart. Linear in steps."""
+    marks = [_mark(item.step) for item in placed]
+    folds: list[Fold] = []
+    at = 0
+    while at < len(marks):
+        fold = _fold_at(marks, at)
+        if fold is None:
+            at += 1
+        else:
+            folds.append(fold)
+            at = fold.stop
+    return folds
+
+
+def _fold_at(marks: Sequence[Hashable], at: int) -> Fold | None:
+    for length in range(1, _LONGEST_ROUND + 1):
+        if at + 2 * length > len(marks) or marks[at] != marks[at + length]:
+            continue
+        block = marks[at : at + length]
+        if not any(_tells(mark) for mark in block):
+            continue
+        rounds = 1
+        while marks[at + rounds * length : at + (rounds + 1) * length] == block:
+            rounds += 1
+        if rounds >= LEAST_ROUNDS:
+            return Fold(at + length, at + rounds * length, rounds - 1)
+    return None
+
+
+def _tells(mark: Hashable) -> bool:
+    """Tell whether a mark identifies a step by more than its kind."""
+    return isinstance(mark, tuple) and len(mark) > 2
+
+
+def _mark(step: Step) -> Hashable:
+    """Return what makes two steps the same. A model call between identical tool calls counts as the same, whatever it says."""
+    if step.tool is not None:
+        result = (step.tool.error or step.tool.result or "")[:_COMPARED]
+        return (step.kind, step.tool.name, compact_json(step.tool.arguments)[:_COMPARED], result)
+    if is_cause(step):
+        return (step.kind, step.name, (step.error or "")[:_COMPARED])
+    if step.kind in ("llm", "thought"):
+        return (step.kind, step.decision.chosen if step.decision else "")
+    return (step.kind, step.name, (step.input or "")[:_COMPARED], (step.output or "")[:_COMPARED])

@@ -1,0 +1,239 @@
+"""What one step of the chain looks like as a row: a mark, a line, three numbers, and the road signs of a decision."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from ingest.model import Decision, Run, Step, Usage
+
+from ..format import clip, cost, duration
+
+_LINE = 220
+"""Characters of a row's text: more than fits on a wide screen; the panel has the whole."""
+_ROADS = 3
+"""Roads not taken that a fork draws; the rest is a number."""
+
+_LOOK = {
+    "plan": ("think", "plan"), "thought": ("think", "think"), "decision": ("decision", "decision"), "llm": ("llm", "llm"),
+    "tool": ("tool", "tool"), "retrieval": ("tool", "tool"), "memory": ("tool", "tool"), "guardrail": ("recover", "repair"),
+    "retry": ("recover", "retry"), "fallback": ("recover", "switch"), "repair": ("recover", "repair"),
+    "breaker": ("recover", "switch"), "cache": ("recover", "repair"), "handoff": ("agent", "agent"), "agent": ("agent", "agent"),
+}  # fmt: skip
+"""Step kind -> (colour class, mark)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A step with its place on the page: its stable key and how deep it lies under what is shown."""
+
+    step: Step
+    key: str
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """An option that was not taken."""
+
+    name: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A branch point as drawn: the road taken goes down, the others end at the right."""
+
+    question: str
+    chosen: str
+    because: str
+    roads: tuple[Road, ...]
+    more: int
+    brief: bool
+    """True for a derived decision without a word of reason: one line is enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One row of the chain."""
+
+    key: str
+    index: str
+    look: str
+    mark: str
+    bad: bool
+    depth: int
+    word: str
+    """What Clew says of it before any name: ``Plan``, ``Retry`` ..."""
+    name: str
+    args: str
+    result: str
+    say: str
+    """The model's words."""
+    note: str
+    error: str
+    time: str
+    tokens: str
+    cost: str
+    fork: Fork | None
+
+
+def place_steps(steps: Sequence[Step]) -> list[Placed]:
+    """Lay the steps of a run out in reading order, without the wrappers that only hold others."""
+    placed: list[Placed] = []
+    seen: dict[bytes, int] = {}
+    for step, depth in _shown(steps):
+        number = seen[step.span_id] = seen.get(step.span_id, 0) + 1
+        key = step.span_id.hex() if number == 1 else f"{step.span_id.hex()}.{number}"
+        placed.append(Placed(step, key, min(depth, 3)))
+    return placed
+
+
+def _shown(steps: Sequence[Step]) -> Iterator[tuple[Step, int]]:
+    stack = [(step, 0) for step in reversed(steps)]
+    while stack:
+        step, depth = stack.pop()
+        wrapper = is_wrapper(step)
+        if not wrapper:
+            yield step, depth
+        stack.extend((child, depth if wrapper else depth + 1) for child in reversed(step.children))
+
+
+def is_wrapper(step: Step) -> bool:
+    """Tell whether a step only holds others: nothing of its own would be lost by showing what it holds."""
+    return step.kind == "other" and bool(step.children) and step.usage is None and step.decision is None and not is_cause(step)
+
+
+def is_cause(step: Step) -> bool:
+    """Tell whether a failure happened here: on what surrounds it, it merely shows again."""
+    return step.status == "error" and not any(child.status == "error" for child in step.children)
+
+
+def first_failure(placed: Iterable[Placed]) -> Placed | None:
+    """Return the first step that failed by itself."""
+    return next((item for item in placed if is_cause(item.step)), None)
+
+
+def look_of(step: Step) -> str:
+    """Return the colour class of a step."""
+    return _LOOK.get(step.kind, ("other", "other"))[0]
+
+
+def step_row(item: Placed, previous_model: str | None = None) -> StepRow:
+    """Return the row of a step; a model's name is said where it changes."""
+    step = item.step
+    look, mark = _LOOK.get(step.kind, ("other", "other"))
+    bad = is_cause(step)
+    return StepRow(
+        key=item.key,
+        index=str(step.index),
+        look=look,
+        mark="fail" if bad and step.kind != "decision" else mark,
+        bad=bad,
+        depth=item.depth,
+        word=_word(step),
+        name=_name(step, previous_model),
+        args=arguments_line(step.tool.arguments) if step.tool else "",
+        result=_result(step),
+        say=_say(step),
+        note=_note(step),
+        error=clip(step.error, _LINE) if bad else "",
+        time=duration(step.ended_ns - step.started_ns) if step.ended_ns > step.started_ns else "",
+        tokens=tokens_text(step.usage),
+        cost=cost(step.cost_nanos, 1) if step.usage is not None and step.cost_nanos is None and tokens_text(step.usage)
+        else cost(step.cost_nanos, 0) if step.cost_nanos is not None else "",
+        fork=fork_of(step.decision) if step.decision is not None else None,
+    )  # fmt: skip
+
+
+_WORDS = {
+    "plan": "Plan", "retrieval": "Retrieved", "memory": "Memory", "guardrail": "Guardrail", "retry": "Retry",
+    "fallback": "Fallback", "repair": "Repair", "breaker": "Breaker", "cache": "Cache", "handoff": "Hand-off",
+}  # fmt: skip
+
+
+def _word(step: Step) -> str:
+    return _WORDS.get(step.kind, "")
+
+
+def _name(step: Step, previous_model: str | None) -> str:
+    if step.kind in ("tool", "agent") or step.tool is not None:
+        return clip(step.tool.name if step.tool else step.name, 80)
+    if step.kind == "llm":
+        model = step.model or step.name
+        return clip(model, 80) if model != previous_model or not _say(step) else ""
+    return "" if step.kind in ("plan", "thought", "decision") else clip(step.name, 80)
+
+
+def _say(step: Step) -> str:
+    if step.kind in ("llm", "thought", "plan", "decision"):
+        return clip(step.thought or step.output, _LINE)
+    return ""
+
+
+def _result(step: Step) -> str:
+    if is_cause(step):
+        return ""
+    if step.tool is not None:
+        return clip(step.tool.result, _LINE)
+    return clip(step.output, _LINE) if step.kind not in ("llm", "thought", "plan", "decision", "agent") else ""
+
+
+def _note(step: Step) -> str:
+    if step.tool is not None and step.tool.source == "derived":
+        return "from the messages"
+    if step.finish_reason in ("length", "max_tokens", "MAX_TOKENS", "content_filter", "refusal"):
+        return f"ended by {step.finish_reason}"
+    return ""
+
+
+def tokens_text(usage: Usage | None) -> str:
+    """Return the tokens of a call as one number, empty where none is known."""
+    if usage is None or (usage.input_tokens is None and usage.output_tokens is None):
+        return ""
+    return f"{(usage.input_tokens or 0) + (usage.output_tokens or 0):,}"
+
+
+def arguments_line(arguments: Any, limit: int = 160) -> str:
+    """Write a call's arguments on one line, ``name=value`` where they are named."""
+    if arguments is None:
+        return ""
+    if isinstance(arguments, dict):
+        named = (f"{str(key)[:40]}={_scalar(value)}" for key, value in list(arguments.items())[:12])
+        return clip(", ".join(named), limit)
+    return clip(_scalar(arguments), limit)
+
+
+def _scalar(value: Any) -> str:
+    return compact_json(value)[:400] if not isinstance(value, str) else f'"{value[:300]}"'
+
+
+def compact_json(value: Any) -> str:
+    """Write a value as JSON on one line; what JSON cannot say, as Python says it."""
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except TypeError:
+        return str(value)
+
+
+def fork_of(decision: Decision) -> Fork:
+    """Return a branch point as drawn."""
+    taken = {decision.chosen, *decision.chosen.split(", ")}
+    left = [option for option in decision.alternatives if option.name not in taken]
+    reason = decision.because or next((o.because for o in decision.alternatives if o.name == decision.chosen), None)
+    brief = decision.source == "derived" and not (reason or decision.question or any(o.because for o in left))
+    shown = sorted(left, key=lambda option: option.because is None)[:_ROADS]
+    return Fork(
+        question=clip(decision.question, _LINE),
+        chosen=clip(decision.chosen, 120),
+        because=clip(reason, 400),
+        roads=tuple(Road(clip(option.name, 80), clip(option.because, 160)) for option in shown),
+        more=len(left) - len(shown),
+        brief=brief,
+    )
+
+
+def nested_runs(run: Run, runs: Sequence[Run]) -> dict[bytes, Run]:
+    """Return the runs directly inside a run, by id."""
+    return {other.run_id: other for other in runs if other.parent_run_id == run.run_id and other is not run}

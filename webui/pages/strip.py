@@ -1,0 +1,143 @@
+"""The timeline strip: the whole run on one line, drawn in percent of its width."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..format import duration, percent
+from .steps import Placed, is_cause, look_of
+
+_MOST_BARS = 500
+_LEAST_WIDTH = 0.3
+_LABEL_ROOM = 16.0
+"""Percent of the width that a label needs."""
+_TICKS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400, 604800)
+_RANK = {"fail": 6, "decision": 5, "agent": 4, "recover": 3, "tool": 2, "think": 1, "llm": 1, "rule": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One coloured stretch of the strip."""
+
+    look: str
+    x: str
+    width: str
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A word above the strip, at a point in time."""
+
+    x: str
+    text: str
+    look: str
+    needle: bool
+    at_end: bool
+    optional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """The strip of one run."""
+
+    bars: tuple[Bar, ...]
+    ticks: tuple[Label, ...]
+    labels: tuple[Label, ...]
+    decisions: tuple[str, ...]
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Something worth a label: where, what, in which colour; the most important first."""
+
+    at_ns: int
+    text: str
+    look: str
+    needle: bool = False
+
+
+def draw_strip(placed: Sequence[Placed], span_ns: tuple[int, int], mentions: Sequence[Mention], ending: str, bad: bool) -> Strip:
+    """Return the strip of a run that lasted from ``span_ns[0]`` to ``span_ns[1]``."""
+    start, end = span_ns
+    length = max(end - start, 1)
+    labels = _labels(mentions, start, length)
+    labels.append(Label("100%", ending, "t-bad" if bad else "", needle=bad, at_end=True, optional=False))
+    told = "; ".join(f"{label.text}" for label in labels)
+    return Strip(
+        bars=tuple(_bars(placed, start, length)),
+        ticks=tuple(_ticks(length)),
+        labels=tuple(labels),
+        decisions=tuple(_decisions(placed, start, length)),
+        description=f"Timeline, {duration(length)}: {told}"[:600],
+    )
+
+
+def _place(at_ns: int, start: int, length: int) -> float:
+    return min(max(percent(at_ns - start, length), 0.0), 100.0)
+
+
+def _look(item: Placed) -> str:
+    if is_cause(item.step):
+        return "fail"
+    look = look_of(item.step)
+    return "rule" if look == "other" else look
+
+
+def _bars(placed: Sequence[Placed], start: int, length: int) -> list[Bar]:
+    """Draw each step, or, for a long run, the most telling step of each slot."""
+    drawn = [item for item in placed if not item.step.children and item.step.kind != "decision"]
+    if len(drawn) > _MOST_BARS:
+        return _slots(drawn, start, length)
+    bars = []
+    for item in drawn:
+        x = _place(item.step.started_ns, start, length)
+        width = min(max(_place(item.step.ended_ns, start, length) - x, _LEAST_WIDTH), 100.0)
+        bars.append(Bar(f"f-{_look(item)}", f"{min(x, 100 - _LEAST_WIDTH):.2f}%", f"{width:.2f}%"))
+    return bars
+
+
+def _slots(drawn: Sequence[Placed], start: int, length: int) -> list[Bar]:
+    best: dict[int, str] = {}
+    for item in drawn:
+        slot = int(_place(item.step.started_ns, start, length) / 100 * (_MOST_BARS - 1))
+        look = _look(item)
+        if _RANK[look] > _RANK.get(best.get(slot, ""), -1):
+            best[slot] = look
+    width = 100 / _MOST_BARS
+    return [Bar(f"f-{look}", f"{slot * width:.2f}%", f"{width:.2f}%") for slot, look in sorted(best.items())]
+
+
+def _decisions(placed: Sequence[Placed], start: int, length: int) -> list[str]:
+    chosen = [item for item in placed if item.step.decision is not None]
+    return sorted({f"{_place(item.step.started_ns, start, length):.1f}%" for item in chosen})[:200]
+
+
+def _ticks(length: int) -> list[Label]:
+    seconds = length / 1e9
+    step = next((tick for tick in _TICKS if seconds / tick <= 8), None)
+    if seconds < 1 or step is None:
+        return [Label("0%", "0 s", "", needle=False, at_end=False, optional=False)]
+    marks = [n * step for n in range(int(seconds / step) + 1) if seconds - n * step > seconds * 0.04]
+    return [
+        Label(f"{percent(at, seconds):.2f}%", _tick_text(at, step), "", needle=False, at_end=False, optional=False)
+        for at in marks
+    ]
+
+
+def _tick_text(at: int, step: int) -> str:
+    if step < 60:
+        return f"{at} s"
+    return f"{at // 60} min" if step < 3600 else f"{at / 3600:g} h"
+
+
+def _labels(mentions: Sequence[Mention], start: int, length: int) -> list[Label]:
+    """Write the mentions that find room, the important ones first."""
+    taken = [100.0]
+    labels = []
+    for number, mention in enumerate(mentions):
+        x = _place(mention.at_ns, start, length)
+        if any(abs(x - other) < _LABEL_ROOM for other in taken):
+            continue
+        taken.append(x)
+        labels.append(Label(f"{x:.2f}%", mention.text, mention.look, needle=mention.needle, at_end=False, optional=number > 0))
+    return labels
