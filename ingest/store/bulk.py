@@ -1,0 +1,98 @@
+"""Set-wise statements inside a write transaction, the same on both stores."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, Protocol
+
+from .engine import Store
+
+Row = tuple[Any, ...]
+
+
+class Cursor(Protocol):
+    """What sqlite3's and psycopg's cursors share."""
+
+    rowcount: int
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Any:
+        """Run a statement."""
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Any:
+        """Run a statement for each row."""
+
+    def fetchall(self) -> list[Row]:
+        """Return the rows of the last statement."""
+
+
+class Transaction:
+    """An open write transaction. Statements are written with ``?`` for parameters and hold no other question mark."""
+
+    def __init__(self, cursor: Cursor, dialect: str) -> None:
+        self._cursor = cursor
+        self.dialect = dialect
+
+    def run(self, statement: str, parameters: Sequence[Any] = ()) -> int:
+        """Run a statement and return how many rows it touched."""
+        self._cursor.execute(self._spelled(statement), parameters)
+        return self._cursor.rowcount
+
+    def many(self, statement: str, rows: Sequence[Row]) -> None:
+        """Run a statement once per row."""
+        if rows:
+            self._cursor.executemany(self._spelled(statement), rows)
+
+    def copy(self, table: str, columns: Sequence[str], rows: Iterable[Row], on_conflict: str) -> None:
+        """Insert rows through a staging table, which is how PostgreSQL takes many of them fastest. PostgreSQL only."""
+        names = ", ".join(columns)
+        cursor: Any = self._cursor
+        cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS staged_{table} (LIKE {table} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS")
+        with cursor.copy(f"COPY staged_{table} ({names}) FROM STDIN") as copied:
+            for row in rows:
+                copied.write_row(row)
+        cursor.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM staged_{table} ON CONFLICT {on_conflict}")
+        # Cleared at once, for a second project in the same transaction.
+        cursor.execute(f"DELETE FROM staged_{table}")
+
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Return what a statement selects."""
+        self._cursor.execute(self._spelled(statement), parameters)
+        return self._cursor.fetchall()
+
+    def _spelled(self, statement: str) -> str:
+        return statement if self.dialect == "sqlite" else _with_percents(statement)
+
+
+@lru_cache(maxsize=512)
+def _with_percents(statement: str) -> str:
+    return statement.replace("?", "%s")
+
+
+def marks(values: Sequence[object]) -> str:
+    """Return a placeholder for each value."""
+    return ",".join("?" * len(values))
+
+
+def insert_into(table: str, columns: Sequence[str]) -> str:
+    """Return an INSERT of whole rows."""
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks(columns)})"
+
+
+@contextmanager
+def transaction(store: Store) -> Iterator[Transaction]:
+    """Open a write transaction; raises ``StoreBusy`` where the store cannot be written now."""
+    with store.write() as cursor:
+        yield Transaction(cursor, store.dialect)
+
+
+_TURN = "SELECT pg_advisory_xact_lock(4771)"
+
+
+def take_turn(tx: Transaction) -> None:
+    """Wait until no other process writes derived tables; to be called first in a transaction that does.
+
+    Workers on one PostgreSQL derive side by side, which is most of the work, and write one after the other, so that
+    what one reads of the ledger nobody else is replacing. On SQLite there is one writer anyway.
+    """
+    if tx.dialect == "postgresql":
+        tx.rows(_TURN)

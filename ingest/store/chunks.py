@@ -1,0 +1,333 @@
+"""How the spans and log records of one trace are packed into a chunk, and read back: lossless, zstd of msgpack.
+
+A payload holds each resource and scope once, then the spans, each encoded by itself, so that a span's bytes, and with them
+its rank among versions of the same span, depend on the span alone.
+"""
+
+import threading
+import zlib
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+import zstandard
+
+from ingest.dialects.normalise import normalise, normalise_log
+from ingest.model import Event, Facts, Link, LogRecord, Resource, Scope, Span, StoredSpan
+
+_encode = msgspec.msgpack.Encoder().encode
+
+_LEVEL = 3
+_MOST_BYTES = 1 << 31
+"""No chunk is larger: a request is bounded at less than that."""
+
+_local = threading.local()
+
+
+def compress(data: bytes) -> bytes:
+    """Compress a chunk."""
+    try:
+        compressor = _local.compressor
+    except AttributeError:
+        compressor = _local.compressor = zstandard.ZstdCompressor(level=_LEVEL)
+    return bytes(compressor.compress(data))
+
+
+def decompress(data: bytes) -> bytes:
+    """Return what was compressed."""
+    try:
+        decompressor = _local.decompressor
+    except AttributeError:
+        decompressor = _local.decompressor = zstandard.ZstdDecompressor()
+    return bytes(decompressor.decompress(data, max_output_size=_MOST_BYTES))
+
+
+class PackedSpan(msgspec.Struct, array_like=True, gc=False):
+    """A span without its resource and scope. Fields are added at the end only, with defaults."""
+
+    trace_id: bytes
+    span_id: bytes
+    parent_span_id: bytes
+    name: str
+    kind: int
+    start_ns: int
+    end_ns: int
+    status_code: int
+    status_message: str
+    attributes: dict[str, Any]
+    events: list[tuple[str, int, dict[str, Any], int]]
+    links: list[tuple[bytes, bytes, str, dict[str, Any], int, int]]
+    trace_state: str
+    flags: int
+    dropped_attributes: int
+    dropped_events: int
+    dropped_links: int
+    repaired: list[str]
+
+
+class PackedLog(msgspec.Struct, array_like=True, gc=False):
+    """A log record without its resource and scope. Fields are added at the end only, with defaults."""
+
+    trace_id: bytes
+    span_id: bytes
+    time_ns: int
+    event_name: str
+    severity_number: int
+    severity_text: str
+    body: Any
+    attributes: dict[str, Any]
+    flags: int
+    dropped_attributes: int
+    repaired: list[str]
+
+
+class _Entry(msgspec.Struct, array_like=True, gc=False):
+    """A packed span or log record with the places of its resource and scope in the chunk."""
+
+    resource: int
+    scope: int
+    packed: msgspec.Raw
+
+
+class _Payload(msgspec.Struct, array_like=True, gc=False):
+    resources: list[Resource]
+    scopes: list[Scope]
+    entries: list[_Entry]
+
+
+class RankedSpan(msgspec.Struct, array_like=True):
+    """A span as understood, with its rank among versions of itself."""
+
+    rank: int
+    span: StoredSpan
+
+
+class RankedLog(msgspec.Struct, array_like=True):
+    """What a log record says of its span. Records of a span are read in order of (time, id)."""
+
+    span_id: bytes
+    time_ns: int
+    record_id: bytes
+    facts: Facts
+
+
+_payloads = msgspec.msgpack.Decoder(_Payload)
+_spans = msgspec.msgpack.Decoder(PackedSpan)
+_logs = msgspec.msgpack.Decoder(PackedLog)
+_ranked_spans = msgspec.msgpack.Decoder(list[RankedSpan])
+_ranked_logs = msgspec.msgpack.Decoder(list[RankedLog])
+
+
+class Chunk(msgspec.Struct):
+    """A chunk ready to be stored."""
+
+    chunk_id: bytes
+    payload: bytes
+    facts: bytes
+
+
+class _Senders:
+    """The resources and scopes of a chunk, each once, and checksums of them for the spans' ranks."""
+
+    def __init__(self) -> None:
+        self.resources: list[Resource] = []
+        self.scopes: list[Scope] = []
+        self._places: dict[tuple[int, int], tuple[int, int, int]] = {}
+
+    def place(self, resource: Resource, scope: Scope) -> tuple[int, int, int]:
+        """Return where resource and scope stand in the chunk, and the checksum of both."""
+        # Decoders share one object among the spans of a resource, so that its identity serves as its key.
+        key = (id(resource), id(scope))
+        known = self._places.get(key)
+        if known is None:
+            places = _index(self.resources, resource), _index(self.scopes, scope)
+            known = self._places[key] = (*places, zlib.crc32(_encode((resource, scope))))
+        return known
+
+
+def _index(items: list[Any], item: object) -> int:
+    for place, known in enumerate(items):
+        if known == item:
+            return place
+    items.append(item)
+    return len(items) - 1
+
+
+def pack_spans(spans: Sequence[Span]) -> tuple[Chunk, list[RankedSpan]]:
+    """Pack spans of one trace; also returns them as understood, in the same order."""
+    senders = _Senders()
+    entries: list[_Entry] = []
+    ranked: list[RankedSpan] = []
+    for span in spans:
+        resource, scope, checksum = senders.place(span.resource, span.scope)
+        packed = _encode(_pack_span(span))
+        entries.append(_Entry(resource, scope, msgspec.Raw(packed)))
+        ranked.append(RankedSpan(_rank(packed, checksum), understand(span)))
+    payload = _encode(_Payload(senders.resources, senders.scopes, entries))
+    identity = b"".join(item.span.span_id + item.rank.to_bytes(8, "big") for item in ranked)
+    return Chunk(_hash(identity), compress(payload), compress(_encode(ranked))), ranked
+
+
+def pack_logs(records: Sequence[LogRecord]) -> tuple[Chunk, list[RankedLog]]:
+    """Pack log records of one trace; also returns them as understood, in the same order."""
+    senders = _Senders()
+    entries: list[_Entry] = []
+    ranked: list[RankedLog] = []
+    for record in records:
+        resource, scope, checksum = senders.place(record.resource, record.scope)
+        packed = _encode(_pack_log(record))
+        entries.append(_Entry(resource, scope, msgspec.Raw(packed)))
+        record_id = _hash(packed + checksum.to_bytes(4, "big"))
+        ranked.append(RankedLog(record.span_id, record.time_ns, record_id, normalise_log(record)))
+    payload = _encode(_Payload(senders.resources, senders.scopes, entries))
+    chunk_id = _hash(b"".join(item.record_id for item in ranked))
+    return Chunk(chunk_id, compress(payload), compress(_encode(ranked))), ranked
+
+
+def _hash(data: bytes) -> bytes:
+    return blake2b(data, digest_size=12).digest()
+
+
+def _rank(packed: bytes, checksum: int) -> int:
+    """Order versions of a span that end alike: the one that says more wins, equal sizes by checksum."""
+    return min(len(packed), 0x7FFF_FFFF) << 32 | zlib.crc32(packed, checksum)
+
+
+def _pack_span(span: Span) -> PackedSpan:
+    return PackedSpan(
+        span.trace_id,
+        span.span_id,
+        span.parent_span_id,
+        span.name,
+        span.kind,
+        span.start_ns,
+        span.end_ns,
+        span.status_code,
+        span.status_message,
+        span.attributes,
+        [(e.name, e.time_ns, e.attributes, e.dropped_attributes) for e in span.events],
+        [(k.trace_id, k.span_id, k.trace_state, k.attributes, k.dropped_attributes, k.flags) for k in span.links],
+        span.trace_state,
+        span.flags,
+        span.dropped_attributes,
+        span.dropped_events,
+        span.dropped_links,
+        span.repaired,
+    )
+
+
+def _pack_log(record: LogRecord) -> PackedLog:
+    return PackedLog(
+        record.trace_id,
+        record.span_id,
+        record.time_ns,
+        record.event_name,
+        record.severity_number,
+        record.severity_text,
+        record.body,
+        record.attributes,
+        record.flags,
+        record.dropped_attributes,
+        record.repaired,
+    )
+
+
+def understand(span: Span) -> StoredSpan:
+    """Return a span as reconstruction reads it."""
+    return StoredSpan(
+        span.span_id,
+        span.parent_span_id,
+        span.name,
+        span.start_ns,
+        span.end_ns,
+        span.status_code,
+        normalise(span),
+        span.scope.name,
+        span.dropped_attributes,
+        span.dropped_events,
+        span.dropped_links,
+    )
+
+
+def unpack_spans(payload: bytes) -> list[Span]:
+    """Return the spans of a chunk, whole, in their order."""
+    chunk = _payloads.decode(decompress(payload))
+    return [_unpack_span(entry, chunk) for entry in chunk.entries]
+
+
+def unpack_span(payload: bytes, place: int) -> Span:
+    """Return one span of a chunk, whole."""
+    chunk = _payloads.decode(decompress(payload))
+    return _unpack_span(chunk.entries[place], chunk)
+
+
+def _unpack_span(entry: _Entry, chunk: _Payload) -> Span:
+    packed = _spans.decode(entry.packed)
+    return Span(
+        packed.trace_id,
+        packed.span_id,
+        packed.parent_span_id,
+        packed.name,
+        packed.kind,
+        packed.start_ns,
+        packed.end_ns,
+        packed.status_code,
+        packed.status_message,
+        packed.attributes,
+        [Event(*event) for event in packed.events],
+        [Link(*link) for link in packed.links],
+        chunk.resources[entry.resource],
+        chunk.scopes[entry.scope],
+        packed.trace_state,
+        packed.flags,
+        packed.dropped_attributes,
+        packed.dropped_events,
+        packed.dropped_links,
+        packed.repaired,
+    )
+
+
+def unpack_logs(payload: bytes) -> list[LogRecord]:
+    """Return the log records of a chunk, whole, in their order."""
+    chunk = _payloads.decode(decompress(payload))
+    return [_unpack_log(entry, chunk) for entry in chunk.entries]
+
+
+def _unpack_log(entry: _Entry, chunk: _Payload) -> LogRecord:
+    packed = _logs.decode(entry.packed)
+    return LogRecord(
+        packed.trace_id,
+        packed.span_id,
+        packed.time_ns,
+        packed.event_name,
+        packed.severity_number,
+        packed.severity_text,
+        packed.body,
+        packed.attributes,
+        chunk.resources[entry.resource],
+        chunk.scopes[entry.scope],
+        packed.flags,
+        packed.dropped_attributes,
+        packed.repaired,
+    )
+
+
+def read_ranked_spans(facts: bytes) -> list[RankedSpan]:
+    """Return the spans of a chunk as understood, in their order."""
+    return _ranked_spans.decode(decompress(facts))
+
+
+def read_ranked_logs(facts: bytes) -> list[RankedLog]:
+    """Return the log records of a chunk as understood, in their order."""
+    return _ranked_logs.decode(decompress(facts))
+
+
+def renormalise_spans(payload: bytes) -> bytes:
+    """Read the facts of a chunk of spans anew."""
+    return pack_spans(unpack_spans(payload))[0].facts
+
+
+def renormalise_logs(payload: bytes) -> bytes:
+    """Read the facts of a chunk of log records anew."""
+    return pack_logs(unpack_logs(payload))[0].facts

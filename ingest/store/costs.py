@@ -1,0 +1,114 @@
+"""What was spent, by whatever it is asked by: from the roll-ups, and from the ledger where sessions or users are asked for."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, or_, select
+
+from .derived import LEDGER_SUMS, ledger, rollup_day, rollup_hour
+from .engine import Store
+from .query import BY, CostRow, CostTable, Spent, UnknownField
+
+_HOUR_NS = 3_600_000_000_000
+_HOURS_PER_DAY = 24
+
+_COLUMNS = {"user": "user_id", "session": "session_id"}
+_CALL_DIMENSIONS = ("model", "provider", "tool", "operation")
+
+_Sums = dict[str, int]
+_Group = tuple[int | str, ...]
+
+
+def costs(store: Store, project_id: int, from_ns: int, to_ns: int, by: Sequence[str]) -> CostTable:
+    """Return what was spent in the UTC hours that touch ``[from_ns, to_ns)``, grouped by any of ``BY``.
+
+    In a group about a model, provider, tool or operation ``runs`` counts the runs that made such calls, once per kind of
+    call; in all others and in the total each run once. Groups of no model and no cost are left out where models or
+    providers are asked for. Raises ``UnknownField``.
+    """
+    unknown = [name for name in by if name not in BY]
+    if unknown:
+        raise UnknownField(f"costs cannot be grouped by {unknown[0]}")
+    hours = (from_ns // _HOUR_NS, -(-to_ns // _HOUR_NS))
+    with store.engine.connect() as conn:
+        found = [row for table, within in _parts(hours, by) for row in _grouped(conn, table, within, project_id, by)]
+    runs, calls = _merged(found, of_runs=True), _merged(found, of_runs=False)
+    rows = [CostRow(group, _spent(by, group, runs.get(group), calls.get(group))) for group in sorted({*runs, *calls})]
+    total = _spent((), (), _added(runs.values()), _added(calls.values()))
+    return CostTable(tuple(by), [row for row in rows if _is_told(by, row)], total)
+
+
+def _parts(hours: tuple[int, int], by: Sequence[str]) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    """Choose what to read: days where whole days are asked for, with the hours at both ends."""
+    first, end = hours
+    if "user" in by or "session" in by:
+        yield ledger, and_(ledger.c.hour >= first, ledger.c.hour < end)
+        return
+    first_day, end_day = -(-first // _HOURS_PER_DAY), end // _HOURS_PER_DAY
+    hour = rollup_hour.c.hour
+    if "hour" in by or first_day >= end_day:
+        yield rollup_hour, and_(hour >= first, hour < end)
+        return
+    yield rollup_day, and_(rollup_day.c.day >= first_day, rollup_day.c.day < end_day)
+    before, after = and_(hour >= first, hour < first_day * _HOURS_PER_DAY), and_(hour >= end_day * _HOURS_PER_DAY, hour < end)
+    yield rollup_hour, or_(before, after)
+
+
+def _grouped(conn: Connection, table: Table, within: ColumnElement[bool], project_id: int, by: Sequence[str]) -> Sequence[Row[tuple[int, ...]]]:
+    groups = [_group_column(table, name) for name in by]
+    # The rows that count runs are kept apart from those of calls, because a run is not the sum of its kinds of calls.
+    is_run = table.c.operation == "run"
+    sums = [func.sum(table.c[name]) for name in LEDGER_SUMS]
+    return conn.execute(select(is_run, *groups, *sums).where(table.c.project_id == project_id, within).group_by(is_run, *groups)).all()
+
+
+def _group_column(table: Table, name: str) -> ColumnElement[int | str]:
+    if name == "day" and "day" not in table.c:
+        return table.c.hour // _HOURS_PER_DAY
+    return table.c[_COLUMNS.get(name, name)]
+
+
+def _merged(found: Iterable[Row[tuple[int, ...]]], *, of_runs: bool) -> dict[_Group, _Sums]:
+    merged: dict[_Group, list[_Sums]] = {}
+    for row in found:
+        if bool(row[0]) == of_runs:
+            # Sums of bigint are Decimal on PostgreSQL.
+            sums = dict(zip(LEDGER_SUMS, map(int, row[-len(LEDGER_SUMS) :]), strict=True))
+            merged.setdefault(tuple(row[1 : -len(LEDGER_SUMS)]), []).append(sums)
+    return {group: _added(parts) for group, parts in merged.items()}
+
+
+def _added(parts: Iterable[_Sums]) -> _Sums:
+    whole = dict.fromkeys(LEDGER_SUMS, 0)
+    for part in parts:
+        for name, number in part.items():
+            whole[name] += number
+    return whole
+
+
+def _spent(by: Sequence[str], group: _Group, runs: _Sums | None, calls: _Sums | None) -> Spent:
+    nothing = dict.fromkeys(LEDGER_SUMS, 0)
+    runs, calls = runs or nothing, calls or nothing
+    of_calls = any(value and name in _CALL_DIMENSIONS for name, value in zip(by, group, strict=True)) and calls["runs"] > 0
+    counted = calls if of_calls else runs
+    both = _added((runs, calls))
+    return Spent(
+        runs=counted["runs"],
+        llm_calls=both["llm_calls"],
+        tool_calls=both["tool_calls"],
+        errors=both["errors"],
+        input_tokens=both["uncached_input_tokens"] + both["cache_read_tokens"] + both["cache_write_tokens"],
+        output_tokens=both["plain_output_tokens"] + both["reasoning_tokens"],
+        cache_read_tokens=both["cache_read_tokens"],
+        cache_write_tokens=both["cache_write_tokens"],
+        reasoning_tokens=both["reasoning_tokens"],
+        cost_nanos=both["cost_nanos"],
+        unpriced_calls=both["unpriced_calls"],
+        duration_ns=counted["duration_ns"],
+    )
+
+
+def _is_told(by: Sequence[str], row: CostRow) -> bool:
+    """Leave out groups that say only that there were runs, where the question is about models."""
+    about_models = [value for name, value in zip(by, row.group, strict=True) if name in ("model", "provider")]
+    spent = row.spent
+    return not about_models or any(about_models) or bool(spent.llm_calls or spent.cost_nanos or spent.input_tokens or spent.output_tokens)

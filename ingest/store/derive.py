@@ -1,0 +1,202 @@
+"""A reconstructed trace into the rows that the linker stores. Pure: the same trace gives the same rows.
+
+Rows are tuples in the column order of ``derived``, sorted by primary key, so that old and new compare as they are.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
+
+import msgspec
+
+from ingest.chain.ledger import ledger_rows
+from ingest.chain.steps import in_order
+from ingest.chain.summary import preview, summarise
+from ingest.model import LedgerRow, Option, Run, Step, Totals, Trace
+
+Row = tuple[object, ...]
+
+NAME_BYTES = 120
+"""Bound of every text that is part of a key or an index: PostgreSQL refuses index rows beyond 2,704 bytes."""
+
+_MOST = 2**53
+"""Bound of every sum in a row, so that no sender's nonsense overflows the sums of sums."""
+
+_LEDGER_TEXTS = 10
+"""The dimensions, the session and the user of a ledger row."""
+
+_VALUE_BYTES = 500
+_TEXT_BYTES = 2000
+
+
+class Derived(msgspec.Struct):
+    """Everything one trace says in the derived tables. Rows are by table name."""
+
+    rows: dict[str, list[Row]]
+    options: dict[bytes, list[Row]]
+    """Option sets by hash, each with its rows."""
+
+
+PriceVersion = Callable[[str, str, int], str]
+"""Says which price list priced (provider, model, hour); empty for no model."""
+
+
+def derive(project_id: int, trace: Trace, price_version: PriceVersion) -> Derived:
+    """Return the rows of a trace; a trace without runs has none."""
+    key = (project_id, trace.trace_id)
+    decisions, options = _decisions(key, trace)
+    rows: dict[str, list[Row]] = {
+        "summary": _summary(key, trace),
+        "run": [row for _, row in sorted({run.run_id: _run(key, run) for run in trace.runs}.items())],
+        "decision": decisions,
+        "ledger": [
+            (*key, place, *_ledger_row(entry, price_version)) for place, entry in enumerate(ledger_rows(trace, ""))
+        ],
+        "reference": sorted(_references(key, trace.runs)),
+    }
+    return Derived(rows, options)
+
+
+def clip(text: str, limit: int = NAME_BYTES) -> str:
+    """Cut a text to so many bytes of UTF-8, and make it storable: no NUL, no lone surrogates."""
+    if text.isascii():
+        return text[:limit].replace("\0", "\ufffd") if "\0" in text else text[:limit]
+    data = text.replace("\0", "\ufffd").encode("utf-8", "replace")
+    return data[:limit].decode("utf-8", "ignore")
+
+
+def _clip(text: str | None, limit: int = NAME_BYTES) -> str | None:
+    return None if text is None else clip(text, limit)
+
+
+def fold(value: str) -> str:
+    """Return what two values share that differ in case only."""
+    return clip(value.casefold(), _VALUE_BYTES)
+
+
+def _summary(key: Row, trace: Trace) -> list[Row]:
+    line = summarise(trace)
+    if line is None:
+        return []
+    totals = line.totals
+    waits = [run.lost_after_ns for run in trace.runs if run.status == "running" and run.lost_after_ns is not None]
+    return [
+        (
+            *key,
+            line.run_id,
+            line.started_ns,
+            line.ended_ns,
+            None if line.ended_ns is None else line.ended_ns - line.started_ns,
+            clip(line.agent),
+            line.status,
+            line.termination,
+            line.termination_source,
+            line.state,
+            *map(_clip, (line.service, line.version, line.environment, line.session_id, line.user_id)),
+            line.span_count,
+            line.run_count,
+            _bounded((totals.usage.input_tokens or 0) + (totals.usage.output_tokens or 0)),
+            *_totals(totals),
+            min(waits, default=None),
+            _clip(line.input, _TEXT_BYTES),
+            _clip(line.output, _TEXT_BYTES),
+        )
+    ]
+
+
+def _totals(totals: Totals) -> Row:
+    usage = totals.usage
+    tokens = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.reasoning_tokens)
+    tallies = (totals.unpriced_calls, totals.llm_calls, totals.tool_calls, totals.errors, totals.decisions, totals.steps)
+    return (*(None if sum_ is None else _bounded(sum_) for sum_ in (*tokens, totals.cost_nanos)), *tallies)
+
+
+def _bounded(number: int) -> int:
+    return max(-_MOST, min(number, _MOST))
+
+
+def _run(key: Row, run: Run) -> Row:
+    ending = run.termination
+    return (
+        *key,
+        run.run_id,
+        run.parent_run_id,
+        run.started_ns,
+        run.ended_ns,
+        clip(run.agent),
+        run.status,
+        ending.reason,
+        ending.source,
+        _clip(preview(ending.detail), _TEXT_BYTES),
+        *map(_clip, (run.service, run.version, run.environment, run.session_id, run.user_id)),
+        *_totals(run.totals),
+        run.budget_tokens,
+        run.budget_nanos,
+        run.budget_steps,
+        run.lost_after_ns if run.status == "running" else None,
+        _clip(preview(run.input), _TEXT_BYTES),
+        _clip(preview(run.output), _TEXT_BYTES),
+    )
+
+
+def _decisions(key: Row, trace: Trace) -> tuple[list[Row], dict[bytes, list[Row]]]:
+    rows: list[Row] = []
+    options: dict[bytes, list[Row]] = {}
+    seen: dict[tuple[tuple[str, str | None, float | None], ...], bytes] = {}
+    for run in trace.runs:
+        for step in in_order(run.steps):
+            if step.decision is None:
+                continue
+            offered = tuple((option.name, option.because, option.score) for option in step.decision.alternatives)
+            set_hash = seen.get(offered)
+            if set_hash is None:
+                set_hash = seen[offered] = option_hash(step.decision.alternatives)
+                options[set_hash] = _options(key[0], set_hash, step.decision.alternatives)
+            rows.append(_decision((*key, len(rows)), run, step, set_hash))
+    return rows, options
+
+
+def _decision(key: Row, run: Run, step: Step, set_hash: bytes) -> Row:
+    made = step.decision
+    assert made is not None
+    return (
+        *key,
+        run.run_id,
+        step.span_id,
+        step.index,
+        step.started_ns,
+        clip(run.agent),
+        clip(made.chosen, _VALUE_BYTES),
+        made.source,
+        _clip(preview(made.question), _TEXT_BYTES),
+        _clip(preview(made.because), _TEXT_BYTES),
+        set_hash,
+    )
+
+
+def option_hash(options: Sequence[Option]) -> bytes:
+    """Return the address of a set of options: equal sets, in equal order, have equal addresses."""
+    return blake2b(msgspec.msgpack.encode(options), digest_size=8).digest()
+
+
+def _options(project_id: object, set_hash: bytes, options: Iterable[Option]) -> list[Row]:
+    return [
+        (project_id, set_hash, place, clip(option.name, _VALUE_BYTES), _clip(preview(option.because), _TEXT_BYTES), option.score)
+        for place, option in enumerate(options)
+    ]
+
+
+def _ledger_row(entry: LedgerRow, price_version: PriceVersion) -> Row:
+    run_id, hour, *rest = msgspec.structs.astuple(entry)[:-1]
+    texts, sums = rest[:_LEDGER_TEXTS], rest[_LEDGER_TEXTS:]
+    return (run_id, hour, *map(clip, texts), *map(_bounded, sums), price_version(entry.provider, entry.model, hour))
+
+
+def _references(key: Row, runs: Iterable[Run]) -> set[Row]:
+    found: set[tuple[str, str, str]] = set()
+    for run in runs:
+        if run.session_id:
+            found.add(("session", "", run.session_id))
+        if run.user_id:
+            found.add(("user", "", run.user_id))
+        found.update(("reference", name, value) for name, value in run.references.items())
+    return {(*key, kind, clip(name), clip(value, _VALUE_BYTES), fold(value)) for kind, name, value in found}

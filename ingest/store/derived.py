@@ -1,0 +1,210 @@
+"""Tables that the linker derives from spans and alone writes. They can be thrown away and rebuilt.
+
+Every key begins with the project, then the trace. Money is integer nano-dollars, times are integer nanoseconds.
+"""
+
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, Table, Text, func, text
+
+from .schema import metadata
+
+
+def _keys() -> list[Column[object]]:
+    return [Column("project_id", Integer, primary_key=True), Column("trace_id", LargeBinary, primary_key=True)]
+
+
+def _counts(*names: str) -> list[Column[object]]:
+    return [Column(name, BigInteger, nullable=False) for name in names]
+
+
+def _texts(*names: str, nullable: bool = True) -> list[Column[object]]:
+    return [Column(name, Text, nullable=nullable) for name in names]
+
+
+_TOTALS = (
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "cost_nanos",
+)  # fmt: skip
+_TALLIES = ("unpriced_calls", "llm_calls", "tool_calls", "errors", "decisions", "steps")
+
+
+def _totals() -> list[Column[object]]:
+    return [*(Column(name, BigInteger) for name in _TOTALS), *_counts(*_TALLIES)]
+
+
+summary = Table(
+    "summary",
+    metadata,
+    *_keys(),
+    Column("run_id", LargeBinary, nullable=False),
+    Column("started_ns", BigInteger, nullable=False),
+    Column("ended_ns", BigInteger),
+    Column("duration_ns", BigInteger),
+    *_texts("agent", "status", "termination", "termination_source", "state", nullable=False),
+    *_texts("service", "version", "environment", "session_id", "user_id"),
+    *_counts("span_count", "run_count", "tokens"),
+    *_totals(),
+    Column("lost_after_ns", BigInteger),
+    *_texts("input", "output"),
+)
+"""One row per trace, for lists. ``lost_after_ns`` is set on open traces only: when the sweep looks at them again."""
+
+_COST_ORDER = func.coalesce(summary.c.cost_nanos, -1)
+_DURATION_ORDER = func.coalesce(summary.c.duration_ns, -1)
+
+Index("ix_summary_started", summary.c.project_id, summary.c.started_ns, summary.c.trace_id)
+Index("ix_summary_cost", summary.c.project_id, _COST_ORDER, summary.c.trace_id)
+Index("ix_summary_duration", summary.c.project_id, _DURATION_ORDER, summary.c.trace_id)
+Index("ix_summary_tokens", summary.c.project_id, summary.c.tokens, summary.c.trace_id)
+Index("ix_summary_steps", summary.c.project_id, summary.c.steps, summary.c.trace_id)
+Index("ix_summary_agent", summary.c.project_id, summary.c.agent, summary.c.started_ns)
+Index("ix_summary_status", summary.c.project_id, summary.c.status, summary.c.started_ns)
+Index("ix_summary_termination", summary.c.project_id, summary.c.termination, summary.c.started_ns)
+Index("ix_summary_session", summary.c.project_id, summary.c.session_id, summary.c.started_ns)
+Index("ix_summary_user", summary.c.project_id, summary.c.user_id, summary.c.started_ns)
+_OPEN = text("lost_after_ns IS NOT NULL")
+Index("ix_summary_open", summary.c.lost_after_ns, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
+run = Table(
+    "run",
+    metadata,
+    *_keys(),
+    Column("run_id", LargeBinary, primary_key=True),
+    Column("parent_run_id", LargeBinary),
+    Column("started_ns", BigInteger, nullable=False),
+    Column("ended_ns", BigInteger),
+    *_texts("agent", "status", "termination", "termination_source", nullable=False),
+    *_texts("termination_detail", "service", "version", "environment", "session_id", "user_id"),
+    *_totals(),
+    *(Column(name, BigInteger) for name in ("budget_tokens", "budget_nanos", "budget_steps", "lost_after_ns")),
+    *_texts("input", "output"),
+)
+"""One row per agent invocation, nested ones included; totals cover the runs inside it."""
+
+Index("ix_run_agent", run.c.project_id, run.c.agent, run.c.started_ns)
+
+decision = Table(
+    "decision",
+    metadata,
+    *_keys(),
+    Column("place", Integer, primary_key=True),
+    Column("run_id", LargeBinary, nullable=False),
+    Column("span_id", LargeBinary, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("decided_ns", BigInteger, nullable=False),
+    *_texts("agent", "chosen", "source", nullable=False),
+    *_texts("question", "because"),
+    Column("set_hash", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""One row per branch point, numbered through the trace; what was offered is the option set of that hash."""
+
+Index("ix_decision_chosen", decision.c.project_id, decision.c.chosen, decision.c.decided_ns)
+
+option_set = Table(
+    "option_set",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("set_hash", LargeBinary, primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("because", Text),
+    Column("score", Float),
+    sqlite_with_rowid=False,
+)
+"""Options by the hash of their content: an agent is offered the same tools at each of its calls."""
+
+Index("ix_option_set_name", option_set.c.project_id, option_set.c.name)
+
+LEDGER_DIMENSIONS = ("agent", "model", "provider", "tool", "operation", "service", "environment", "termination")
+LEDGER_SUMS = (
+    "runs", "llm_calls", "tool_calls", "errors", "uncached_input_tokens", "cache_read_tokens", "cache_write_tokens",
+    "plain_output_tokens", "reasoning_tokens", "cost_nanos", "unpriced_calls", "duration_ns",
+)  # fmt: skip
+
+ledger = Table(
+    "ledger",
+    metadata,
+    *_keys(),
+    Column("place", Integer, primary_key=True),
+    Column("run_id", LargeBinary, nullable=False),
+    *_counts("hour"),
+    *_texts(*LEDGER_DIMENSIONS, "session_id", "user_id", nullable=False),
+    *_counts(*LEDGER_SUMS),
+    Column("price_version", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What was spent: one row per run, hour, model, tool and operation."""
+
+Index("ix_ledger_hour", ledger.c.project_id, ledger.c.hour)
+
+
+def _rollup(name: str, bucket: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("project_id", Integer, primary_key=True),
+        Column(bucket, BigInteger, primary_key=True, autoincrement=False),
+        *(Column(dimension, Text, primary_key=True) for dimension in LEDGER_DIMENSIONS),
+        *_counts(*LEDGER_SUMS),
+        sqlite_with_rowid=False,
+    )
+
+
+rollup_hour = _rollup("rollup_hour", "hour")
+"""The ledger without runs, sessions and users: dashboards read it alone."""
+
+rollup_day = _rollup("rollup_day", "day")
+"""``rollup_hour`` by day: a month of a busy project is some thousand rows, whatever its number of spans."""
+
+reference = Table(
+    "reference",
+    metadata,
+    *_keys(),
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("folded", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Names from the host's world by which a trace is found: sessions, users, ``clew.reference.<name>``."""
+
+Index("ix_reference_folded", reference.c.project_id, reference.c.folded)
+
+search_doc = Table(
+    "search_doc",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("project_id", Integer, nullable=False),
+    Column("trace_id", LargeBinary, nullable=False),
+    Column("texts", LargeBinary, nullable=False),
+)
+"""A block of indexed spans of one trace: zstd of their ids and texts.
+
+The text index itself is no table of this schema: ``search_fts`` (FTS5) on SQLite, ``search_word`` (tsvector, GIN) on
+PostgreSQL, see ``search``. Its row ids name the block, the span's place in it and the field.
+"""
+
+Index("ix_search_doc_trace", search_doc.c.project_id, search_doc.c.trace_id)
+
+price = Table(
+    "price",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("rates", Text),
+    Column("version", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Price list entries as they were when first used, so that linking again changes no bill. ``rates`` null: no price known."""
+
+tombstone = Table(
+    "tombstone",
+    metadata,
+    *_keys(),
+    Column("deleted_ns", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Traces that retention deleted, so that a lookup can say so."""
+
+DERIVED = (summary, run, decision, option_set, ledger, rollup_hour, rollup_day, reference, search_doc)
+"""Every table that linking rebuilds."""

@@ -1,0 +1,205 @@
+"""Connections to the store: readers that cannot write, and write transactions that are durable when they end."""
+
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
+
+BUSY_TIMEOUT_MS = 10_000
+
+_PAGES_KIB = 65_536
+"""SQLite's page cache of the writer; readers have a quarter. The file system caches the rest."""
+
+_PASSING = (
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.LockNotAvailable,
+    psycopg.OperationalError,
+)
+
+
+class StoreBusy(Exception):
+    """The store cannot be written or read now, for a reason that passes: try again."""
+
+
+class StoreUnfit(Exception):
+    """The store cannot be used as it is; the text says why, in one sentence."""
+
+
+class Store:
+    """A store: ``engine`` for reading, ``write`` for transactions. Safe in many threads; not across a fork."""
+
+    def __init__(self, engine: Engine, writer: "_SqliteWriter | None") -> None:
+        self.engine = engine
+        self.dialect = engine.dialect.name
+        """``sqlite`` or ``postgresql``."""
+        self._writer = writer
+
+    @contextmanager
+    def write(self) -> Iterator[Any]:
+        """Open a write transaction and yield its DB-API cursor; commit at the end, roll back on an exception.
+
+        Raises ``StoreBusy`` where the store cannot be written now; nothing of the transaction is stored then.
+        """
+        if self._writer is not None:
+            with self._writer.transaction() as cursor:
+                yield cursor
+            return
+        try:
+            connection = self.engine.raw_connection()
+        except (DBAPIError, *_PASSING) as error:
+            raise StoreBusy(_reason(error)) from error
+        try:
+            with connection.cursor() as cursor:
+                yield cursor
+            connection.commit()
+        except _PASSING as error:
+            _give_up(connection)
+            raise StoreBusy(_reason(error)) from error
+        except BaseException:
+            _give_up(connection)
+            raise
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._writer is not None:
+            self._writer.close()
+        self.engine.dispose()
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0][:200] or type(error).__name__
+
+
+def _give_up(connection: Any) -> None:
+    try:
+        connection.rollback()
+    except (psycopg.Error, DBAPIError):
+        connection.invalidate()
+
+
+class _SqliteWriter:
+    """The one writing connection of this process. Other processes' writers take turns with it through SQLite's lock."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Cursor]:
+        with self._lock:
+            connection = self._connected()
+            cursor = connection.cursor()
+            try:
+                _begin(cursor)
+                yield cursor
+                connection.commit()
+            except sqlite3.OperationalError as error:
+                connection.rollback()
+                raise StoreBusy(_reason(error)) from error
+            except BaseException:
+                connection.rollback()
+                raise
+            finally:
+                cursor.close()
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            try:
+                connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=256)
+            except sqlite3.OperationalError as error:
+                raise StoreBusy(_reason(error)) from error
+            set_pragmas(connection)
+            connection.execute(f"PRAGMA cache_size=-{_PAGES_KIB}")
+            # A commit appends to the log; copying it into the file waits until it is worth it.
+            connection.execute("PRAGMA wal_autocheckpoint=4000")
+            self._connection = connection
+        return self._connection
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+
+def _begin(cursor: sqlite3.Cursor) -> None:
+    """Take the write lock. SQLite's own waiting grows to 100 ms a turn, so that a waiter starves beside a busy writer."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.001, 0.004))
+
+
+def set_pragmas(connection: Any) -> None:
+    """Set what every connection to a SQLite store has in common and check that it took effect. Raises ``StoreUnfit``."""
+    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    if str(mode).lower() != "wal":
+        raise StoreUnfit(f"The file system of the store cannot do SQLite's write-ahead log (its mode is {mode}); use a local disk.")
+    # FULL: a commit is on the disk before it is acknowledged.
+    connection.execute("PRAGMA synchronous=FULL")
+    if connection.execute("PRAGMA synchronous").fetchone()[0] != 2:
+        raise StoreUnfit("SQLite does not take synchronous=FULL, so nothing it acknowledges would be safe.")
+    connection.execute("PRAGMA busy_timeout=0")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA temp_store=MEMORY")
+
+
+def _on_reader_connect(connection: sqlite3.Connection, record: object) -> None:
+    set_pragmas(connection)
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    connection.execute(f"PRAGMA cache_size=-{_PAGES_KIB // 4}")
+    connection.execute("PRAGMA mmap_size=268435456")
+    connection.execute("PRAGMA query_only=ON")
+
+
+def _on_postgres_connect(connection: Any, record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = on")
+        cursor.execute("SET idle_in_transaction_session_timeout = '60s'")
+        # Plans with parallel workers cost more than they save on what pages ask for.
+        cursor.execute("SET jit = off")
+    connection.commit()
+
+
+def open_store(url: str) -> Store:
+    """Open a store by its SQLAlchemy URL. Connects when first asked; raises ``StoreUnfit`` where it never could."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        path = Path(str(parsed.database))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, pool_size=16, max_overflow=16, connect_args={"check_same_thread": False})
+        event.listen(engine, "connect", _on_reader_connect)
+        return Store(engine, _SqliteWriter(str(path)))
+    engine = create_engine(url, pool_size=8, max_overflow=24, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+    event.listen(engine, "connect", _on_postgres_connect)
+    return Store(engine, None)
+
+
+def schema_problem(store: Store, wanted: str) -> str | None:
+    """Say why a store cannot serve now: it is away, or its schema is not the wanted revision; None where all is well."""
+    try:
+        with store.engine.connect() as conn:
+            found = conn.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    except DBAPIError as error:
+        known = "no such table" in str(error.orig) or "UndefinedTable" in type(error.orig).__name__
+        return "The store is empty: run clew migrate." if known else f"The store cannot be reached: {_reason(error.orig or error)}."
+    if found != wanted:
+        return f"The store's schema is {found}, this version needs {wanted}: run clew migrate."
+    return None

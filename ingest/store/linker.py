@@ -1,0 +1,245 @@
+"""Linking: what a trace's spans mean, derived after they were stored and written into the derived tables.
+
+Derivation runs outside of any write transaction; one short transaction then replaces what changed for a batch of traces
+and takes the dirty mark off those that nothing was added to meanwhile. Linking again what did not change writes nothing.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
+from time import perf_counter_ns
+
+import msgspec
+from sqlalchemy import Connection, TextClause, text
+
+from ingest.chain.reconstruct import TraceContext, reconstruct
+
+from .bulk import Row, Transaction, insert_into, marks, take_turn, transaction
+from .derive import Derived, derive
+from .derived import decision, ledger, reference, run, summary
+from .engine import Store, StoreBusy
+from .ledger import move_rollups
+from .prices import StoredPrices, save_prices
+from .reader import read_trace
+from .search import Texts, documents, store_documents
+
+log = logging.getLogger(__name__)
+
+TraceKey = tuple[int, bytes]
+"""project, trace"""
+
+BATCH_TRACES = 64
+BATCH_SPANS = 2000
+"""Bounds of what one write transaction holds, so that it keeps senders waiting for some 20 ms at most."""
+
+_TABLES = (summary, run, decision, ledger, reference)
+
+_INSERT_OPTION = (
+    "INSERT INTO option_set (project_id, set_hash, place, name, because, score) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (project_id, set_hash, place) DO NOTHING"
+)
+_MARK_LINKED = (
+    "UPDATE trace SET linked_version = ?, dirty_ns = CASE WHEN version = ? THEN NULL ELSE dirty_ns END "
+    "WHERE project_id = ? AND trace_id = ?"
+)
+class LinkReport(msgspec.Struct):
+    """What linking did."""
+
+    traces: int = 0
+    spans: int = 0
+    changed: int = 0
+    """Rows written or deleted, over all derived tables but the roll-ups."""
+    took_ns: dict[TraceKey, int] = {}
+    """How long each trace took to derive, with its share of the writing."""
+    failed: list[TraceKey] = []
+    """Traces that could not be linked, each logged; what was derived of them before stays."""
+
+
+class _Linked(msgspec.Struct):
+    project_id: int
+    trace_id: bytes
+    version: int
+    """What the trace's version was before its spans were read."""
+    spans: int
+    derived: Derived
+    docs: dict[bytes, Texts]
+    took_ns: int
+
+
+def link_traces(store: Store, keys: Collection[TraceKey], now_ns: int, prices: StoredPrices) -> LinkReport:
+    """Link traces; what is not in the store is passed over. Raises ``StoreBusy`` where the store cannot be written now."""
+    report = LinkReport()
+    batch: list[_Linked] = []
+    for key in sorted(set(keys)):
+        one = _derive_one(store, key, now_ns, prices, report)
+        if one is None:
+            continue
+        batch.append(one)
+        if len(batch) >= BATCH_TRACES or sum(linked.spans for linked in batch) >= BATCH_SPANS:
+            _write_or_split(store, batch, prices, report)
+            batch = []
+    _write_or_split(store, batch, prices, report)
+    return report
+
+
+def _derive_one(store: Store, key: TraceKey, now_ns: int, prices: StoredPrices, report: LinkReport) -> _Linked | None:
+    started = perf_counter_ns()
+    project_id, trace_id = key
+    with store.engine.connect() as conn:
+        # The version first: spans that arrive between the two reads make the trace be linked once more.
+        version = _version(conn, key)
+        stored = read_trace(conn, project_id, trace_id) if version is not None else None
+    if version is None or stored is None:
+        return None
+    context = TraceContext(trace_id, stored.first_seen_ns, stored.last_seen_ns, now_ns, prices.price)
+    try:
+        trace = reconstruct(stored.spans, context)
+        derived = derive(project_id, trace, prices.version_of)
+        docs = documents(stored.spans, trace)
+    except Exception:
+        # Whatever is wrong with one trace must not keep all others out of the lists.
+        log.exception("cannot link trace %s", trace_id.hex())
+        report.failed.append(key)
+        return None
+    return _Linked(project_id, trace_id, version, len(stored.spans), derived, docs, perf_counter_ns() - started)
+
+
+def _version(conn: Connection, key: TraceKey) -> int | None:
+    statement = text("SELECT version FROM trace WHERE project_id = :project_id AND trace_id = :trace_id")
+    found: int | None = conn.execute(statement, {"project_id": key[0], "trace_id": key[1]}).scalar()
+    return found
+
+
+def _write_or_split(store: Store, batch: Sequence[_Linked], prices: StoredPrices, report: LinkReport) -> None:
+    """Write a batch; where it cannot be written, each trace by itself, so that one cannot hold up the others."""
+    if not batch:
+        return
+    started = perf_counter_ns()
+    try:
+        report.changed += _write(store, batch, prices)
+    except StoreBusy:
+        raise
+    except Exception:
+        if len(batch) > 1:
+            for linked in batch:
+                _write_or_split(store, [linked], prices, report)
+            return
+        log.exception("cannot store what trace %s means", batch[0].trace_id.hex())
+        report.failed.append((batch[0].project_id, batch[0].trace_id))
+        return
+    prices.fresh.clear()
+    share = (perf_counter_ns() - started) // len(batch)
+    for linked in batch:
+        report.traces += 1
+        report.spans += linked.spans
+        report.took_ns[linked.project_id, linked.trace_id] = linked.took_ns + share
+
+
+def _write(store: Store, batch: Sequence[_Linked], prices: StoredPrices) -> int:
+    changed = 0
+    with transaction(store) as tx:
+        take_turn(tx)
+        save_prices(tx, prices)
+        for project_id, members in groupby(sorted(batch, key=attrgetter("project_id", "trace_id")), attrgetter("project_id")):
+            changed += _write_project(tx, project_id, list(members))
+    return changed
+
+
+def _write_project(tx: Transaction, project_id: int, batch: Sequence[_Linked]) -> int:
+    linked_before = _linked_versions(tx, project_id, [linked.trace_id for linked in batch])
+    # A trace deleted meanwhile stays deleted, and what another worker derived of a later version stays.
+    wanted = [one for one in batch if one.trace_id in linked_before and (linked_before[one.trace_id] or 0) <= one.version]
+    known = [one.trace_id for one in wanted if linked_before[one.trace_id] is not None]
+    changed = sum(_replace(tx, table.name, table.c.keys(), wanted, known) for table in _TABLES)
+    changed += store_documents(tx, project_id, {one.trace_id: one.docs for one in wanted}, known)
+    tx.many(_MARK_LINKED, [(one.version, one.version, project_id, one.trace_id) for one in wanted])
+    return changed
+
+
+def _linked_versions(tx: Transaction, project_id: int, trace_ids: Sequence[bytes]) -> dict[bytes, int | None]:
+    statement = f"SELECT trace_id, linked_version FROM trace WHERE project_id = ? AND trace_id IN ({marks(trace_ids)})"
+    return dict(tx.rows(statement, (project_id, *trace_ids)))  # type: ignore[arg-type]  # rows of two columns
+
+
+def _replace(tx: Transaction, table: str, columns: Sequence[str], batch: Sequence[_Linked], known: Sequence[bytes]) -> int:
+    """Replace the rows of those traces whose rows changed; returns how many went and came."""
+    old = _rows_by_trace(tx, table, columns, batch[0].project_id, known) if known else {}
+    stale = [one for one in batch if old.get(one.trace_id, []) != one.derived.rows[table]]
+    gone = [row for one in stale for row in old.get(one.trace_id, ())]
+    fresh = [row for one in stale for row in one.derived.rows[table]]
+    if gone:
+        went = [one.trace_id for one in stale if one.trace_id in old]
+        tx.run(f"DELETE FROM {table} WHERE project_id = ? AND trace_id IN ({marks(went)})", (batch[0].project_id, *went))
+    tx.many(insert_into(table, columns), fresh)
+    if table == ledger.name:
+        move_rollups(tx, gone, fresh)
+    elif table == decision.name:
+        options = {set_hash: rows for one in stale for set_hash, rows in one.derived.options.items()}
+        tx.many(_INSERT_OPTION, [row for _, rows in sorted(options.items()) for row in rows])
+    return len(gone) + len(fresh)
+
+
+def _rows_by_trace(tx: Transaction, table: str, columns: Sequence[str], project_id: int, known: Sequence[bytes]) -> dict[bytes, list[Row]]:
+    """Return the rows of known traces as they are stored, in key order."""
+    statement = f"SELECT {', '.join(columns)} FROM {table} WHERE project_id = ? AND trace_id IN ({marks(known)})"
+    found: dict[bytes, list[Row]] = {}
+    # Sorted here, because PostgreSQL sorts texts by its locale. Keys come first in every row.
+    for row in sorted(tx.rows(statement, (project_id, *known))):
+        found.setdefault(row[1], []).append(row)
+    return found
+
+
+# --- what is due --------------------------------------------------------------------------------------------------
+
+_DIRTY = text("SELECT project_id, trace_id FROM trace WHERE dirty_ns IS NOT NULL AND dirty_ns <= :now ORDER BY dirty_ns LIMIT :most")
+_SILENT = text(
+    "SELECT project_id, trace_id FROM summary WHERE lost_after_ns IS NOT NULL AND lost_after_ns <= :now ORDER BY lost_after_ns LIMIT :most"
+)
+
+_PATIENCE = 2
+_BRIEF_NS = 20_000_000
+_RETRY_NS = 60_000_000_000
+
+
+class Pace:
+    """Remembers which traces have to wait, so that one that keeps growing costs a constant share of the time."""
+
+    def __init__(self) -> None:
+        self._not_before: dict[TraceKey, int] = {}
+
+    def ready(self, keys: Iterable[TraceKey], now_ns: int) -> list[TraceKey]:
+        """Return the keys that need not wait any longer."""
+        self._not_before = {key: at for key, at in self._not_before.items() if at > now_ns}
+        return [key for key in keys if key not in self._not_before]
+
+    def note(self, report: LinkReport, now_ns: int) -> None:
+        """Let each trace wait twice as long as linking it took, and one that failed for a minute."""
+        self._not_before.update((key, now_ns + _PATIENCE * took) for key, took in report.took_ns.items() if took > _BRIEF_NS)
+        self._not_before.update((key, now_ns + _RETRY_NS) for key in report.failed)
+
+    def waiting(self) -> int:
+        """Return how many traces wait."""
+        return len(self._not_before)
+
+
+def link_dirty(store: Store, clock_ns: Callable[[], int], prices: StoredPrices, pace: Pace) -> LinkReport:
+    """Link the traces that changed longest ago, at most a batch; raises ``StoreBusy`` where the store cannot be written."""
+    return _link_due(store, _DIRTY, clock_ns, prices, pace)
+
+
+def link_silent(store: Store, clock_ns: Callable[[], int], prices: StoredPrices, pace: Pace) -> LinkReport:
+    """Link open traces again that have been silent for too long: their runs count as lost now."""
+    return _link_due(store, _SILENT, clock_ns, prices, pace)
+
+
+def _link_due(store: Store, due: TextClause, clock_ns: Callable[[], int], prices: StoredPrices, pace: Pace) -> LinkReport:
+    now_ns = clock_ns()
+    with store.engine.connect() as conn:
+        # Those that wait were marked first and would fill the batch for as long as they wait.
+        found = conn.execute(due, {"now": now_ns, "most": BATCH_TRACES + pace.waiting()}).all()
+    keys = pace.ready(((project_id, bytes(trace_id)) for project_id, trace_id in found), now_ns)[:BATCH_TRACES]
+    report = link_traces(store, keys, now_ns, prices)
+    if keys:
+        pace.note(report, clock_ns())
+    return report

@@ -1,0 +1,165 @@
+"""Lists of traces and lookups by the host's own names. They read ``summary`` and what its rows point at, never spans' bodies."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Row, and_, func, select, tuple_
+
+from ingest.model import Totals, TraceSummary, Usage
+
+from .conditions import Conditions
+from .derive import fold
+from .derived import reference, summary, tombstone
+from .engine import Store
+from .query import Filter, Found, Order
+
+_ORDER_KEYS: dict[str, ColumnElement[int]] = {
+    "started": summary.c.started_ns,
+    "cost": func.coalesce(summary.c.cost_nanos, -1),
+    "tokens": summary.c.tokens,
+    "duration": func.coalesce(summary.c.duration_ns, -1),
+    "steps": summary.c.steps,
+}
+
+
+class BadCursor(ValueError):
+    """A cursor that no list of this order ever gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """What a list is asked for. Times bound the start: from the first on, before the second."""
+
+    filter: Filter | None = None
+    from_ns: int | None = None
+    to_ns: int | None = None
+    order: Order = "started"
+    limit: int = 50
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list, and the cursor of the next one, if there is one."""
+
+    items: list[TraceSummary]
+    next: str | None
+
+
+def list_traces(store: Store, project_id: int, query: ListQuery) -> Page:
+    """Return a page of traces, the highest in their order first. Raises ``BadCursor``, ``UnknownField``."""
+    key = _ORDER_KEYS[query.order]
+    conditions = [summary.c.project_id == project_id]
+    if query.from_ns is not None:
+        conditions.append(summary.c.started_ns >= query.from_ns)
+    if query.to_ns is not None:
+        conditions.append(summary.c.started_ns < query.to_ns)
+    if query.cursor is not None:
+        conditions.append(tuple_(key, summary.c.trace_id) < tuple_(*_decode_cursor(query.order, query.cursor)))
+    with store.engine.connect() as conn:
+        if query.filter is not None:
+            conditions.append(Conditions(conn, project_id).of_trace(query.filter))
+        wanted = select(summary, key.label("order_key")).where(and_(*conditions))
+        rows = conn.execute(wanted.order_by(key.desc(), summary.c.trace_id.desc()).limit(query.limit + 1)).all()
+    shown = rows[: query.limit]
+    following = _encode_cursor(query.order, shown[-1].order_key, shown[-1].trace_id) if len(rows) > query.limit else None
+    return Page([_summary(row) for row in shown], following)
+
+
+def runs_of_session(store: Store, project_id: int, session_id: str, limit: int = 100) -> list[TraceSummary]:
+    """Return a session's traces in the order they started, at most so many; none for an unknown session."""
+    return summaries_of(store, project_id, "session", session_id, limit)
+
+
+def summaries_of(store: Store, project_id: int, kind: str, value: str, limit: int) -> list[TraceSummary]:
+    """Return the traces that name this very session, user or reference in any of their runs, the oldest first."""
+    named = select(reference.c.trace_id).where(
+        reference.c.project_id == project_id, reference.c.folded == fold(value), reference.c.kind == kind, reference.c.value == value
+    )
+    wanted = select(summary).where(summary.c.project_id == project_id, summary.c.trace_id.in_(named))
+    with store.engine.connect() as conn:
+        rows = conn.execute(wanted.order_by(summary.c.started_ns, summary.c.trace_id).limit(limit)).all()
+    return [_summary(row) for row in rows]
+
+
+def read_summaries(store: Store, project_id: int, trace_ids: Sequence[bytes]) -> dict[bytes, TraceSummary]:
+    """Return the summaries of those traces that are linked."""
+    wanted = select(summary).where(summary.c.project_id == project_id, summary.c.trace_id.in_(trace_ids))
+    with store.engine.connect() as conn:
+        return {row.trace_id: _summary(row) for row in conn.execute(wanted)}
+
+
+def find_by_reference(store: Store, project_id: int, value: str, limit: int = 50) -> list[Found]:
+    """Return traces that have this value as their session, user or reference: those with its very case first, newest first."""
+    exact = reference.c.value == value
+    wanted = (
+        select(reference, summary.c.agent, summary.c.started_ns)
+        .join(summary, and_(summary.c.project_id == reference.c.project_id, summary.c.trace_id == reference.c.trace_id))
+        .where(reference.c.project_id == project_id, reference.c.folded == fold(value))
+        .order_by(exact.desc(), summary.c.started_ns.desc(), reference.c.kind, reference.c.name)
+        .limit(limit)
+    )
+    with store.engine.connect() as conn:
+        return [Found(row.kind, row.name, row.value, row.trace_id, row.agent, row.started_ns) for row in conn.execute(wanted)]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLine:
+    """One session in a list."""
+
+    session_id: str
+    traces: int
+    first_started_ns: int
+    last_started_ns: int
+    tokens: int
+    cost_nanos: int | None
+    errors: int
+
+
+def list_sessions(store: Store, project_id: int, limit: int = 50, before_ns: int | None = None) -> list[SessionLine]:
+    """Return sessions, the one with the newest run first; ``before_ns`` reads on after a session's ``last_started_ns``."""
+    last = func.max(summary.c.started_ns)
+    counts = (func.count(), func.min(summary.c.started_ns), last, func.sum(summary.c.tokens), func.sum(summary.c.cost_nanos))
+    wanted = select(summary.c.session_id, *counts, func.sum(summary.c.errors)).where(
+        summary.c.project_id == project_id, summary.c.session_id.is_not(None)
+    )
+    wanted = wanted.group_by(summary.c.session_id)
+    if before_ns is not None:
+        wanted = wanted.having(last < before_ns)
+    with store.engine.connect() as conn:
+        rows = conn.execute(wanted.order_by(last.desc(), summary.c.session_id).limit(limit)).all()
+    return [SessionLine(row[0], *(None if number is None else int(number) for number in row[1:])) for row in rows]  # type: ignore[arg-type]
+
+
+def deleted_ns(store: Store, project_id: int, trace_id: bytes) -> int | None:
+    """Return when retention deleted a trace, if it did."""
+    wanted = select(tombstone.c.deleted_ns).where(tombstone.c.project_id == project_id, tombstone.c.trace_id == trace_id)
+    with store.engine.connect() as conn:
+        found: int | None = conn.execute(wanted).scalar()
+    return found
+
+
+def _summary(row: Row[Any]) -> TraceSummary:
+    fields = row._mapping
+    usage = Usage(**{name: fields[name] for name in Usage.__struct_fields__})
+    totals = Totals(usage, **{name: fields[name] for name in Totals.__struct_fields__ if name != "usage"})
+    return TraceSummary(**{name: fields[name] for name in TraceSummary.__struct_fields__ if name != "totals"}, totals=totals)
+
+
+def _encode_cursor(order: Order, key: int, trace_id: bytes) -> str:
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode((order, key, trace_id))).decode().rstrip("=")
+
+
+def _decode_cursor(order: Order, cursor: str) -> tuple[int, bytes]:
+    try:
+        data = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        named, key, trace_id = msgspec.msgpack.decode(data, type=tuple[str, int, bytes])
+    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+        raise BadCursor("this cursor was not given by any list") from error
+    if named != order or abs(key) >= 2**63:
+        raise BadCursor("this cursor belongs to another order")
+    return key, trace_id

@@ -1,0 +1,314 @@
+"""Text search over what runs thought, were asked, answered and were told: the newest steps that hold all the words.
+
+The index stores no text: FTS5 without content on SQLite, a tsvector with GIN on PostgreSQL. Its row ids are made of the
+project, a block of spans of one trace, the place in the block and the field, so that a project's rows are a range, the
+newest come last, and a hit leads to its trace without a table in between. The block keeps the texts, compressed: SQLite
+needs the old text to take a row out of its index.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+import zstandard
+from sqlalchemy import BigInteger, Connection, Integer, Select, column, func, literal, literal_column, select, table
+
+from ingest.chain.steps import in_order
+from ingest.model import Facts, StoredSpan, Trace
+
+from .bulk import Transaction, marks
+from .derived import search_doc
+
+FIELDS = ("thought", "input", "output", "tool")
+"""What is searched separately; ``tool`` is arguments, results, errors and references."""
+
+Texts = tuple[str | None, str | None, str | None, str | None]
+"""The texts of one span, in the order of ``FIELDS``."""
+
+_NOTHING: Texts = (None, None, None, None)
+
+# Of one span at most about 4 KiB are indexed. Indexing costs 40 ns a byte, so the bounds follow what people look for:
+# words of thoughts and answers, the head of results.
+_THOUGHT_CHARS = 1500
+_INPUT_CHARS = 1000
+_OUTPUT_CHARS = 1000
+_TOOL_CHARS = 250
+
+BLOCK_SPANS = 1024
+"""Spans of one block at most; a row id has ten bits for the place in it."""
+
+_FIELD_BITS, _PLACE_BITS, _BLOCK_BITS = 2, 10, 32
+_DOC_SHIFT = _FIELD_BITS + _PLACE_BITS
+
+_ENTRIES = msgspec.msgpack.Decoder(list[tuple[bytes, str | None, str | None, str | None, str | None]])
+_WORD = re.compile(r"[^\W_]+")
+_PART = re.compile(r'"([^"]*)"?|(\S+)')
+
+
+# --- documents ----------------------------------------------------------------------------------------------------
+
+
+def documents(spans: Iterable[StoredSpan], trace: Trace) -> dict[bytes, Texts]:
+    """Return what is indexed of a trace, by span. Texts that its own model calls said already are not said again."""
+    asked, said = _run_texts(trace)
+    docs: dict[bytes, Texts] = {}
+    for span in spans:
+        facts = span.facts
+        thought = _thought(facts)
+        output = facts.output if facts.kind == "llm" else said.get(span.span_id)
+        question, references = asked.get(span.span_id, (None, None))
+        tool = _tool(facts, references)
+        if thought or question or output or tool:
+            docs[span.span_id] = (_cut(thought, _THOUGHT_CHARS), question, _cut(output, _OUTPUT_CHARS), tool)
+    return docs
+
+
+def _run_texts(trace: Trace) -> tuple[dict[bytes, tuple[str | None, str | None]], dict[bytes, str | None]]:
+    """Return inputs with references, and outputs, by run. A nested run often repeats what its caller was asked."""
+    asked: dict[bytes, tuple[str | None, str | None]] = {}
+    said: dict[bytes, str | None] = {}
+    seen: set[str | None] = {None}
+    for run in trace.runs:
+        question = run.input if run.input not in seen else None
+        seen.add(run.input)
+        asked[run.run_id] = (_cut(question, _INPUT_CHARS), " ".join(run.references.values()) or None)
+        if run.output and not any(step.kind == "llm" and step.output == run.output for step in in_order(run.steps)):
+            said[run.run_id] = run.output if run.output not in seen else None
+            seen.add(run.output)
+    return asked, said
+
+
+def _thought(facts: Facts) -> str | None:
+    made = facts.decision
+    if made is None or made.source != "declared":
+        return facts.thought
+    return " ".join(part for part in (facts.thought, made.question, made.because) if part) or None
+
+
+ERROR_MARK = "\nerror: "
+"""Stands before the error in a text of the field ``tool``, so that a hit in the error can be told from others."""
+
+
+def _tool(facts: Facts, references: str | None) -> str | None:
+    arguments, result = facts.tool_arguments, facts.tool_result
+    if arguments is not None and not isinstance(arguments, str):
+        arguments = msgspec.json.encode(arguments).decode()
+    if facts.kind in ("agent", "part"):
+        arguments = result = None
+    parts = [part[:_TOOL_CHARS] for part in (arguments, result, references) if part]
+    error = facts.tool_error or facts.error_message
+    if error:
+        parts.append(ERROR_MARK + error[:_TOOL_CHARS])
+    return "\n".join(parts) or None
+
+
+def _cut(value: str | None, chars: int) -> str | None:
+    return value[:chars] if value else None
+
+
+# --- writing ------------------------------------------------------------------------------------------------------
+
+
+class _Entry(NamedTuple):
+    doc_id: int
+    span_id: bytes
+    texts: Texts
+
+
+def store_documents(tx: Transaction, project_id: int, docs: Mapping[bytes, Mapping[bytes, Texts]], known: Sequence[bytes]) -> int:
+    """Bring the index of some traces up to date and return how many spans changed in it.
+
+    ``docs`` are by trace, then span. Only the ``known`` traces can have been indexed before; for others nothing is read.
+    """
+    old = _read_entries(tx, project_id, known)
+    changed = 0
+    next_block = None
+    for trace_id, wanted in docs.items():
+        had = {entry.span_id: entry for entry in old.get(trace_id, ())}
+        stale = [entry for entry in had.values() if wanted.get(entry.span_id, _NOTHING) != entry.texts]
+        if stale:
+            _replace_entries(tx, old[trace_id], {entry.span_id: wanted.get(entry.span_id, _NOTHING) for entry in stale})
+        fresh = [(span_id, texts) for span_id, texts in wanted.items() if span_id not in had]
+        for start in range(0, len(fresh), BLOCK_SPANS):
+            if next_block is None:
+                next_block = _next_block(tx, project_id)
+            _add_block(tx, next_block, project_id, trace_id, fresh[start : start + BLOCK_SPANS])
+            next_block += 1
+        changed += len(stale) + len(fresh)
+    return changed
+
+
+def forget_documents(tx: Transaction, project_id: int, trace_ids: Sequence[bytes]) -> None:
+    """Take traces out of the index."""
+    for entries in _read_entries(tx, project_id, trace_ids).values():
+        _unindex(tx, entries)
+    tx.run(f"DELETE FROM search_doc WHERE project_id = ? AND trace_id IN ({marks(trace_ids)})", (project_id, *trace_ids))
+
+
+def _read_entries(tx: Transaction, project_id: int, trace_ids: Sequence[bytes]) -> dict[bytes, list[_Entry]]:
+    if not trace_ids:
+        return {}
+    statement = f"SELECT id, trace_id, texts FROM search_doc WHERE project_id = ? AND trace_id IN ({marks(trace_ids)}) ORDER BY id"
+    found: dict[bytes, list[_Entry]] = {}
+    for block, trace_id, blob in tx.rows(statement, (project_id, *trace_ids)):
+        found.setdefault(trace_id, []).extend(_unpack(block, blob))
+    return found
+
+
+def _next_block(tx: Transaction, project_id: int) -> int:
+    first, end = project_id << _BLOCK_BITS, (project_id + 1) << _BLOCK_BITS
+    ((last,),) = tx.rows("SELECT max(id) FROM search_doc WHERE id >= ? AND id < ?", (first, end))
+    return first if last is None else int(last) + 1
+
+
+def _add_block(tx: Transaction, block: int, project_id: int, trace_id: bytes, fresh: Sequence[tuple[bytes, Texts]]) -> None:
+    entries = [_Entry((block << _PLACE_BITS | place) << _FIELD_BITS, *item) for place, item in enumerate(fresh)]
+    tx.run("INSERT INTO search_doc (id, project_id, trace_id, texts) VALUES (?, ?, ?, ?)", (block, project_id, trace_id, _pack(entries)))
+    _index(tx, entries)
+
+
+def _replace_entries(tx: Transaction, entries: Sequence[_Entry], texts: Mapping[bytes, Texts]) -> None:
+    """Give some of a trace's entries other texts in their place; a block without any text left goes."""
+    old = [entry for entry in entries if entry.span_id in texts]
+    _unindex(tx, old)
+    _index(tx, [entry._replace(texts=texts[entry.span_id]) for entry in old])
+    touched = {entry.doc_id >> _DOC_SHIFT for entry in old}
+    blocks: dict[int, list[_Entry]] = {block: [] for block in touched}
+    for entry in entries:
+        if entry.doc_id >> _DOC_SHIFT in touched:
+            blocks[entry.doc_id >> _DOC_SHIFT].append(entry._replace(texts=texts.get(entry.span_id, entry.texts)))
+    for block, kept in blocks.items():
+        if all(entry.texts == _NOTHING for entry in kept):
+            tx.run("DELETE FROM search_doc WHERE id = ?", (block,))
+        else:
+            tx.run("UPDATE search_doc SET texts = ? WHERE id = ?", (_pack(kept), block))
+
+
+def _pack(entries: Iterable[_Entry]) -> bytes:
+    return zstandard.compress(msgspec.msgpack.encode([(entry.span_id, *entry.texts) for entry in entries]), 1)
+
+
+def _unpack(block: int, blob: bytes) -> list[_Entry]:
+    entries = _ENTRIES.decode(zstandard.decompress(blob))
+    return [
+        _Entry((block << _PLACE_BITS | place) << _FIELD_BITS, span_id, (thought, asked, said, tool))
+        for place, (span_id, thought, asked, said, tool) in enumerate(entries)
+    ]
+
+
+def _rows(entries: Iterable[_Entry]) -> list[tuple[int, str]]:
+    return [(entry.doc_id | field, body) for entry in entries for field, body in enumerate(entry.texts) if body]
+
+
+def _index(tx: Transaction, entries: Iterable[_Entry]) -> None:
+    rows = _rows(entries)
+    if tx.dialect == "sqlite":
+        tx.many("INSERT INTO search_fts (rowid, body) VALUES (?, ?)", rows)
+    else:
+        plain = [(doc_id, " ".join(_words(body)).casefold()) for doc_id, body in rows]
+        tx.many("INSERT INTO search_word (id, words) VALUES (?, to_tsvector('simple', ?))", plain)
+
+
+def _unindex(tx: Transaction, entries: Iterable[_Entry]) -> None:
+    rows = _rows(entries)
+    if tx.dialect == "sqlite":
+        tx.many("INSERT INTO search_fts (search_fts, rowid, body) VALUES ('delete', ?, ?)", rows)
+    else:
+        tx.many("DELETE FROM search_word WHERE id = ?", [(doc_id,) for doc_id, _ in rows])
+
+
+# --- searching ----------------------------------------------------------------------------------------------------
+
+
+class Term(NamedTuple):
+    """Words that follow each other; the last one may be only begun."""
+
+    words: tuple[str, ...]
+    begun: bool
+
+
+def parse_search(asked: str) -> list[Term]:
+    """Read what a person typed: words that must all occur, the last one perhaps unfinished, and "quoted phrases"."""
+    terms = []
+    for match in _PART.finditer(asked.replace("\0", " ")):
+        words = tuple(_words(match[1] if match[1] is not None else match[2]))
+        if words:
+            terms.append(Term(words, begun=match[1] is None and match.end() == len(asked)))
+    return terms
+
+
+def phrase(asked: str) -> list[Term]:
+    """Read a text that must occur as it is, but for its last word's end."""
+    words = tuple(_words(asked))
+    return [Term(words, begun=True)] if words else []
+
+
+def _words(value: str) -> list[str]:
+    return _WORD.findall(value)
+
+
+def match_expression(dialect: str, terms: Sequence[Term]) -> str:
+    """Return the terms in the index's own syntax. Words are letters and digits only, so nothing in them can be syntax."""
+    if dialect == "sqlite":
+        return " AND ".join(f'"{" ".join(term.words)}"{" *" if term.begun else ""}' for term in terms)
+    return " & ".join(f"({' <-> '.join(term.words)}{':*' if term.begun else ''})" for term in terms).casefold()
+
+
+_FTS = table("search_fts", column("rowid", BigInteger))
+_WORDS = table("search_word", column("id", BigInteger), column("words"))
+
+
+def newest_hits(dialect: str, project_id: int, terms: Sequence[Term], field: str | None, most: int) -> Select[tuple[int]]:
+    """Select the ids of the newest index rows that hold all terms, in one field or in any."""
+    expression = match_expression(dialect, terms)
+    if dialect == "sqlite":
+        row_id, holds = _FTS.c.rowid, literal_column("search_fts").op("MATCH")(expression)
+    else:
+        row_id, holds = _WORDS.c.id, _WORDS.c.words.op("@@")(func.to_tsquery(literal_column("'simple'::regconfig"), expression))
+    shift = _BLOCK_BITS + _DOC_SHIFT
+    wanted = select(row_id).where(holds, row_id >= project_id << shift, row_id < (project_id + 1) << shift)
+    if field is not None:
+        wanted = wanted.where(row_id.bitwise_and(len(FIELDS) - 1) == FIELDS.index(field))
+    return wanted.order_by(row_id.desc()).limit(most)
+
+
+def traces_with(dialect: str, project_id: int, terms: Sequence[Term], field: str, most: int) -> Select[tuple[bytes]]:
+    """Select the traces of the newest hits in a field."""
+    hits = newest_hits(dialect, project_id, terms, field, most).subquery()
+    return select(search_doc.c.trace_id).where(search_doc.c.id.in_(select(hits.c[0].bitwise_rshift(literal(_DOC_SHIFT, Integer)))))
+
+
+class Hit(NamedTuple):
+    """A step that holds the words."""
+
+    trace_id: bytes
+    span_id: bytes
+    texts: Texts
+
+
+def find_hits(conn: Connection, project_id: int, terms: Sequence[Term], field: str | None, most: int) -> list[Hit]:
+    """Return the newest steps, at most so many, of which one field holds all terms."""
+    if not terms:
+        return []
+    dialect = conn.dialect.name
+    ids = conn.execute(newest_hits(dialect, project_id, terms, field, most * len(FIELDS) if field is None else most)).scalars()
+    entries = list(dict.fromkeys(doc_id >> _FIELD_BITS for doc_id in ids))[:most]
+    blocks = _blocks(conn, {entry >> _PLACE_BITS for entry in entries})
+    found = []
+    for entry in entries:
+        trace_id, members = blocks.get(entry >> _PLACE_BITS, (b"", []))
+        place = entry & (BLOCK_SPANS - 1)
+        if place < len(members):
+            found.append(Hit(trace_id, members[place].span_id, members[place].texts))
+    return found
+
+
+def _blocks(conn: Connection, ids: Iterable[int]) -> dict[int, tuple[bytes, list[_Entry]]]:
+    wanted = select(search_doc.c.id, search_doc.c.trace_id, search_doc.c.texts).where(search_doc.c.id.in_(list(ids)))
+    return {block: (trace_id, _unpack(block, blob)) for block, trace_id, blob in conn.execute(wanted)}
+
+
+def search_text(conn: Connection, project_id: int, asked: str, limit: int = 50) -> list[tuple[bytes, bytes]]:
+    """Return (trace, span) of the newest steps that hold all the words, at most ``limit``; nothing without any word."""
+    return [(hit.trace_id, hit.span_id) for hit in find_hits(conn, project_id, parse_search(asked), None, limit)]

@@ -1,0 +1,55 @@
+"""The worker: links what arrived, and judges open runs that fell silent, until it is told to stop."""
+
+import gc
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+from .settings import Settings
+from .store.engine import Store, StoreBusy, open_store
+from .store.linker import Pace, link_dirty, link_silent
+from .store.prices import StoredPrices, load_prices
+
+log = logging.getLogger(__name__)
+
+Ready = Callable[[str, str], None]
+"""Called with a part's name and address once it works."""
+
+POLL_S = 0.15
+"""How often the store is asked for changed traces: one look into a nearly empty index."""
+
+_SWEEP_NS = 5_000_000_000
+_BUSY_S = 1.0
+
+
+def work(settings: Settings, ready: Ready) -> None:
+    """Link until SIGTERM or SIGINT, then finish the batch at hand and return."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    store = open_store(settings.database_url)
+    prices = load_prices(store)
+    # What is loaded now lives as long as the process: no collection need look at it again.
+    gc.freeze()
+    ready("worker", "")
+    run_until(stop, store, prices)
+
+
+def run_until(stop: threading.Event, store: Store, prices: StoredPrices, clock_ns: Callable[[], int] = time.time_ns) -> None:
+    """Link what is due until ``stop`` is set; a store that is busy or away is asked again a second later."""
+    pace = Pace()
+    swept_ns = 0
+    while not stop.is_set():
+        try:
+            linked = link_dirty(store, clock_ns, prices, pace).traces
+            if clock_ns() - swept_ns >= _SWEEP_NS:
+                linked += link_silent(store, clock_ns, prices, pace).traces
+                swept_ns = clock_ns()
+        except StoreBusy as error:
+            log.warning("the store cannot be written now: %s", error)
+            stop.wait(_BUSY_S)
+            continue
+        if not linked:
+            stop.wait(POLL_S)

@@ -1,0 +1,17 @@
+"""What Alembic runs: the revisions of ``versions/`` on the connection it is handed, each in a transaction of its own."""
+
+from alembic import context
+
+from ingest.store import derived
+from ingest.store.schema import metadata
+
+assert derived.metadata is metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    transaction_per_migration=True,
+)
+with context.begin_transaction():
+    context.run_migrations()
