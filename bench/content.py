@@ -5,6 +5,7 @@ A planned trace is 24 spans: one agent, eleven model calls and the twelve tools 
 """
 
 import json
+import re
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -23,7 +24,7 @@ _CALLS_FOR_TWO_TOOLS = (2, 6)
 _REMEMBERED_MESSAGES = 6
 """Beside the question: agents keep their context bounded."""
 
-_SYLLABLES = "ba co de fi gu ha je ki lo mu na pe qui ro sa te vu wi xo ya zen ter ling mond sta pra tion ver".split()
+_SYLLABLES = tuple(re.findall("..", "bacodefiguhajekilomunapequirosatevuwixoyazenterlingmondstapration"))
 _VOCABULARY_WORDS = 3000
 
 
@@ -128,12 +129,8 @@ class _Planner:
 
     def _requests(self, call: int) -> list[tuple[str, str, str]]:
         wanted = 2 if call in _CALLS_FOR_TWO_TOOLS else 1
-        arguments = [
-            json.dumps({"order": NUMBER, "query": self._words.text(5), "limit": self._rng.randrange(50)}) for _ in range(wanted)
-        ]
-        return [
-            (f"call_{NUMBER}_{call:02d}{place}", self._rng.choice(TOOLS), arguments[place]) for place in range(wanted)
-        ]
+        arguments = [json.dumps({"order": NUMBER, "query": self._words.text(5), "limit": self._rng.randrange(50)}) for _ in range(wanted)]
+        return [(f"call_{NUMBER}_{call:02d}{place}", self._rng.choice(TOOLS), arguments[place]) for place in range(wanted)]
 
     def _model_call(self, call: int, asked: list[tuple[str, str, str]]) -> str:
         history = json.dumps(self._history[:1] + self._history[1:][-_REMEMBERED_MESSAGES:])
@@ -178,7 +175,7 @@ class _Planner:
 
     def _tool_call(self, key: str, name: str, arguments: str) -> dict[str, Any]:
         error = "timeout" if self._rng.random() < 0.04 else None
-        result = json.dumps({"ok": error is None, "rows": self._rng.randrange(9), "note": self._words.text(34), "etag": f"{self._rng.getrandbits(256):064x}"})
+        result = json.dumps({"ok": error is None, "note": self._words.text(34), "etag": f"{self._rng.getrandbits(256):064x}"})
         attributes = {
             "gen_ai.operation.name": "execute_tool",
             "gen_ai.tool.name": name,

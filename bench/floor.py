@@ -25,8 +25,8 @@ CREATE TABLE IF NOT EXISTS span (
     start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, status INTEGER NOT NULL, service TEXT, agent TEXT, model TEXT,
     session_id TEXT, user_id TEXT, input_tokens INTEGER, output_tokens INTEGER, attributes TEXT NOT NULL, resource TEXT NOT NULL,
     PRIMARY KEY (trace_id, span_id));
-CREATE INDEX IF NOT EXISTS span_start ON span (start_ns);
-CREATE INDEX IF NOT EXISTS span_session ON span (session_id);
+CREATE INDEX IF NOT EXISTS span_root ON span (start_ns) WHERE parent_span_id = x'';
+CREATE INDEX IF NOT EXISTS span_cost ON span (start_ns, model, input_tokens, output_tokens) WHERE parent_span_id != x'';
 CREATE INDEX IF NOT EXISTS span_user ON span (user_id);
 """
 _INSERT = f"INSERT OR IGNORE INTO span VALUES ({', '.join('?' * 17)})"
@@ -44,9 +44,6 @@ Row = tuple[Any, ...]
 
 
 def _value(value: AnyValue) -> Any:
-    # Text first: nearly all attributes are text, and asking which one is set costs more than looking.
-    if text := value.string_value:
-        return text
     kind = value.WhichOneof("value")
     if kind == "array_value":
         return [_value(one) for one in value.array_value.values]
@@ -58,7 +55,8 @@ def _value(value: AnyValue) -> Any:
 
 
 def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
-    return {pair.key: _value(pair.value) for pair in pairs}
+    # Text first: nearly all attributes are text, and asking which kind is set costs more than looking.
+    return {pair.key: pair.value.string_value or _value(pair.value) for pair in pairs}
 
 
 def rows_of(body: bytes) -> list[Row]:
@@ -152,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:  # type: ignore[override]
+    def log_message(self, *_: object) -> None:
         """Log nothing."""
 
 

@@ -20,7 +20,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, Instr
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
-from .content import AGENTS, SPANS_PER_TRACE, Agent, PlannedSpan, plan_trace, resource_attributes
+from .content import AGENTS, Agent, PlannedSpan, plan_trace, resource_attributes
 
 Encoding = Literal["protobuf", "json"]
 
@@ -97,7 +97,7 @@ class Workload:
 def requests(workload: Workload, numbers: range, encoding: Encoding = "protobuf", spans: int = SPANS_PER_REQUEST) -> Iterator[Request]:
     """Yield the requests that carry these traces in order, each of one service and of at most so many spans."""
     for agent, group in _by_agent(numbers):
-        rendered = (span for number in group for span in _render(_template(agent, number, encoding), _values(workload, number, agent, encoding)))
+        rendered = (span for number in group for span in _rendered(workload, number, agent, encoding))
         while batch := list(islice(rendered, spans)):
             yield Request(_WRAP[encoding](agent, batch), CONTENT_TYPES[encoding], len(batch))
 
@@ -171,6 +171,10 @@ def _template(agent: Agent, number: int, encoding: Encoding) -> Template:
 def _cut(agent_place: int, variant: int, encoding: Encoding) -> Template:
     encode = _SPAN_BYTES[encoding]
     return [_TOKEN.split(encode(place, span)) for place, span in enumerate(_planned(agent_place, variant))]
+
+
+def _rendered(workload: Workload, number: int, agent: Agent, encoding: Encoding) -> list[bytes]:
+    return _render(_template(agent, number, encoding), _values(workload, number, agent, encoding))
 
 
 def _render(template: Template, values: dict[bytes, bytes]) -> list[bytes]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from .http import Answer, Connection
+from .client import Answer, Connection
 from .payloads import Request
 
 SENDERS = 4

@@ -11,8 +11,8 @@ from decimal import Decimal
 from importlib.metadata import version
 
 import msgspec
-from genai_prices import calc_price, types
 from genai_prices import Usage as ListUsage
+from genai_prices import calc_price, types
 from genai_prices.types import TieredPrices
 
 from .model import Usage
@@ -59,7 +59,7 @@ class PriceBook:
 
     def price(self, provider: str | None, model: str | None, usage: Usage, at_ns: int) -> int | None:
         """Return the nano-dollars of a call, or None where the model is unknown or the usage is."""
-        if not model or usage.input_tokens is None and usage.output_tokens is None:
+        if not model or (usage.input_tokens is None and usage.output_tokens is None):
             return None
         key = (provider or "", model, at_ns // DAY_NS)
         try:
@@ -120,7 +120,8 @@ def _tiers(price: Decimal | TieredPrices | None) -> tuple[Tier, ...]:
     if price is None:
         return ()
     if isinstance(price, TieredPrices):
-        return (Tier(-1, _nanos(price.base)), *(Tier(tier.start, _nanos(tier.price)) for tier in sorted(price.tiers, key=lambda t: t.start)))
+        above = sorted(price.tiers, key=lambda tier: tier.start)
+        return (Tier(-1, _nanos(price.base)), *(Tier(tier.start, _nanos(tier.price)) for tier in above))
     return (Tier(-1, _nanos(price)),)
 
 

@@ -31,8 +31,10 @@ def work(settings: Settings, ready: Ready) -> None:
         signal.signal(number, lambda *_: stop.set())
     store = open_store(settings.database_url)
     prices = load_prices(store)
-    # What is loaded now lives as long as the process: no collection need look at it again.
+    # What is loaded now lives as long as the process: no collection need look at it again. Traces are trees with parents
+    # and die all at once, so that looking for garbage more seldom finds just as much.
     gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     ready("worker", "")
     run_until(stop, store, prices)
 

@@ -2,14 +2,11 @@
 
 from alembic import context
 
-from ingest.store import derived
-from ingest.store.schema import metadata
-
-assert derived.metadata is metadata
+from ingest.store.derived import DERIVED
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=DERIVED[0].metadata,
     render_as_batch=True,
     transaction_per_migration=True,
 )

@@ -35,16 +35,19 @@ def run_postgres(binaries: Path) -> Iterator[str]:
     owner = _owner()
     if owner is not None:
         shutil.chown(directory, owner)
-    data, run = directory / "data", {"user": owner, "cwd": directory, "check": True, "stdout": subprocess.DEVNULL}
-    env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(directory)}
+    data = str(directory / "data")
+
+    def run(program: str, *arguments: str) -> None:
+        command = [str(binaries / program), "-D", data, *arguments]
+        env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(directory)}
+        subprocess.run(command, user=owner, cwd=directory, env=env, check=True, stdout=subprocess.DEVNULL)
+
     try:
-        subprocess.run(
-            [binaries / "initdb", "-D", data, "-U", "clew", "--auth=trust", "--encoding=UTF8", "--no-sync"], env=env, **run
-        )
+        run("initdb", "-U", "clew", "--auth=trust", "--encoding=UTF8", "--no-sync")
         # A log file of its own: an inherited pipe would keep whoever waits for it waiting.
-        start = [binaries / "pg_ctl", "-D", data, "-l", directory / "log", "-w", "-o", f"-c listen_addresses='' -k {directory}", "start"]
-        subprocess.run(start, env=env, **run)
+        run("pg_ctl", "-l", str(directory / "log"), "-w", "-o", f"-c listen_addresses='' -k {directory}", "start")
         yield f"postgresql+psycopg://clew@/postgres?host={directory}"
     finally:
-        subprocess.run([binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop"], env=env, **{**run, "check": False})
+        if (directory / "data" / "postmaster.pid").exists():
+            run("pg_ctl", "-m", "immediate", "stop")
         shutil.rmtree(directory, ignore_errors=True)

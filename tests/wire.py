@@ -51,8 +51,13 @@ def agent_span(number: int, name: str = "scheduler", parent: int | None = None, 
     return wire_span(number, parent, **{"lasts": 10.0, "name": f"invoke_agent {name}", "attributes": attributes, **fields})
 
 
+def _part(kind: str, content: str) -> dict[str, str]:
+    return {"type": kind, "content": content}
+
+
 def llm_span(number: int, parent: int | None = None, tokens: tuple[int, int] = (100, 10), **fields: Any) -> Span:
-    """Build a model call."""
+    """Build a model call that thinks and answers."""
+    said = [_part("reasoning", f"pondering {number}"), _part("text", f"answer {number}")]
     attributes = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "openai",
@@ -61,10 +66,8 @@ def llm_span(number: int, parent: int | None = None, tokens: tuple[int, int] = (
         "gen_ai.response.finish_reasons": ["stop"],
         "gen_ai.usage.input_tokens": tokens[0],
         "gen_ai.usage.output_tokens": tokens[1],
-        "gen_ai.input.messages": json.dumps([{"role": "user", "parts": [{"type": "text", "content": f"question {number}"}]}]),
-        "gen_ai.output.messages": json.dumps(
-            [{"role": "assistant", "parts": [{"type": "reasoning", "content": f"pondering {number}"}, {"type": "text", "content": f"answer {number}"}]}]
-        ),
+        "gen_ai.input.messages": json.dumps([{"role": "user", "parts": [_part("text", f"question {number}")]}]),
+        "gen_ai.output.messages": json.dumps([{"role": "assistant", "parts": said}]),
     } | fields.pop("attributes", {})
     return wire_span(number, parent, **{"name": "chat gpt-4.1", "kind": 3, "attributes": attributes, **fields})
 

@@ -30,9 +30,7 @@ def id_argument(text: str, digits: int, what: str) -> bytes:
     except ValueError:
         value = b""
     if len(plain) != digits or len(value) * 2 != digits:
-        raise ApiError(
-            400, "malformed", f"A {what} id has {digits} hexadecimal digits.", "GET /api/v1/lookup?q= takes prefixes and more."
-        )
+        raise ApiError(400, "malformed", f"A {what} id has {digits} hexadecimal digits.", "GET /api/v1/lookup?q= takes prefixes and more.")
     return value
 
 
@@ -51,9 +49,7 @@ def time_argument(name: str) -> int | None:
         return None
     at = parse_time(text.replace(" ", "+"), now_ns())
     if at is None:
-        raise ApiError(
-            400, "bad_parameter", f"{name} is no time: {text[:40]!r}.", "Write 2026-05-12T07:41:00Z, 2026-05-12 or -24h."
-        )
+        raise ApiError(400, "bad_parameter", f"{name} is no time: {text[:40]!r}.", "Write 2026-05-12T07:41:00Z, 2026-05-12 or -24h.")
     return at
 
 
@@ -167,9 +163,7 @@ def costs() -> Response:
     by = tuple(part.strip() for part in request.args.get("by", "day,model").split(",") if part.strip())
     unknown = [part for part in by if part not in BY]
     if unknown or len(set(by)) != len(by):
-        raise ApiError(
-            400, "bad_parameter", f"by cannot be {request.args.get('by', '')[:80]!r}.", f"Any of {', '.join(BY)}, each once."
-        )
+        raise ApiError(400, "bad_parameter", f"by cannot be {request.args.get('by', '')[:80]!r}.", f"Any of {', '.join(BY)}, each once.")
     now = now_ns()
     from_ns, to_ns = time_argument("from"), time_argument("to")
     table = reads().costs(by, from_ns if from_ns is not None else now - 30 * _DAY_NS, to_ns if to_ns is not None else now)
@@ -187,9 +181,7 @@ def costs_json(table: CostTable) -> Json:
     rows = []
     for row in table.rows:
         group = zip(table.by, row.group, strict=True)
-        rows.append(
-            {by: _GROUP_JSON[by](value) if by in _GROUP_JSON else (value or None) for by, value in group} | spent_json(row.spent)
-        )
+        rows.append({by: _GROUP_JSON[by](value) if by in _GROUP_JSON else (value or None) for by, value in group} | spent_json(row.spent))
     return {"by": list(table.by), "rows": rows, "total": spent_json(table.total)}
 
 

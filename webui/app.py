@@ -3,9 +3,10 @@
 from time import perf_counter
 
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
 from ingest.settings import Settings
 from ingest.store.engine import Store
-from werkzeug.exceptions import HTTPException
 
 from .api import api
 from .assets import asset_href

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
+import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 
 from ingest.store.query import CostTable
 
@@ -27,9 +27,7 @@ def daily_cost_figure(table: CostTable, first_day: int, last_day: int) -> dict[s
     named = [model for model in totals.index if totals[model] > 0][:_MOST_MODELS]
     frame["model"] = frame["model"].where(frame["model"].isin(named), _OTHERS)
     days = range(first_day, last_day + 1)
-    grid = frame.pivot_table(index="day", columns="model", values="dollars", aggfunc="sum", fill_value=0.0).reindex(
-        days, fill_value=0.0
-    )
+    grid = frame.pivot_table(index="day", columns="model", values="dollars", aggfunc="sum", fill_value=0.0).reindex(days, fill_value=0.0)
     names = [*named, *([_OTHERS] if _OTHERS in grid.columns and grid[_OTHERS].sum() > 0 else [])]
     figure = go.Figure(
         data=[_bars(name, list(days), [round(float(value), 9) for value in grid[name]], last_day) for name in names],

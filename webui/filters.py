@@ -178,9 +178,7 @@ class _Parser:
         token = self._next("a field")
         if token.kind != "word":
             raise FilterError(f"Expected a field, found {token.text!r}.", f"Fields: {', '.join(fields)}.")
-        if token.text in fields or (
-            fields is TRACE_FIELDS and token.text.startswith(_REFERENCE) and len(token.text) > len(_REFERENCE)
-        ):
+        if token.text in fields or (fields is TRACE_FIELDS and token.text.startswith(_REFERENCE) and len(token.text) > len(_REFERENCE)):
             return token.text
         if fields is TRACE_FIELDS and token.text in STEP_FIELDS:
             raise FilterError(f"{token.text} is a field of steps.", f"Write any step ({token.text} ...).")
@@ -229,9 +227,7 @@ class _Parser:
         text = _unquote(token.text) if token.kind == "string" else token.text
         at = parse_time(text, self._now_ns) if token.kind in ("string", "date") else None
         if at is None:
-            raise FilterError(
-                f"started is a time, found {token.text!r}.", 'Write -24h, -7d, 2026-05-12 or "2026-05-12T07:41:00Z".'
-            )
+            raise FilterError(f"started is a time, found {token.text!r}.", 'Write -24h, -7d, 2026-05-12 or "2026-05-12T07:41:00Z".')
         return at
 
     def _string(self, what: str) -> str:
@@ -272,16 +268,12 @@ class _Parser:
     def _expect(self, sign: str) -> None:
         if not self._take(sign):
             token = self._peek()
-            raise FilterError(
-                f"Expected {sign!r}, found {token.text!r}." if token else f"The filter ends where {sign!r} is expected."
-            )
+            raise FilterError(f"Expected {sign!r}, found {token.text!r}." if token else f"The filter ends where {sign!r} is expected.")
 
     def _expect_word(self, word: str) -> None:
         if not self._take_word(word):
             token = self._peek()
-            raise FilterError(
-                f"Expected {word!r}, found {token.text!r}." if token else f"The filter ends where {word!r} is expected."
-            )
+            raise FilterError(f"Expected {word!r}, found {token.text!r}." if token else f"The filter ends where {word!r} is expected.")
 
 
 def _operator_of(text: str) -> Operator:

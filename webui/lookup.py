@@ -139,7 +139,7 @@ def _values(text: str, sources: Sources) -> Iterator[Match]:
 def _prefix_of(text: str) -> str | None:
     """Return the first digits of an id, where a text is just that, shortened ids of our own pages included."""
     low = re.split(r"…|\.\.\.", text.lower())[0].removeprefix("0x").replace("-", "").strip()
-    return low if re.fullmatch(r"[0-9a-f]{%d,31}" % LEAST_PREFIX, low) else None
+    return low if re.fullmatch(rf"[0-9a-f]{{{LEAST_PREFIX},31}}", low) else None
 
 
 def _prefixes(text: str, sources: Sources) -> Iterator[Match]:
@@ -194,7 +194,7 @@ def _explain(text: str, sources: Sources) -> Miss:
             "settling",
             f"{waiting:,} traces arrived within the last seconds and can be found by trace id only as yet: try again in 2 s.",
         )
-    if re.fullmatch(r"[0-9a-fA-F]{1,%d}" % (LEAST_PREFIX - 1), text):
+    if re.fullmatch(rf"[0-9a-fA-F]{{1,{LEAST_PREFIX - 1}}}", text):
         return Miss("malformed", f"The start of an id needs at least {LEAST_PREFIX} digits.")
     if re.fullmatch(r"[0-9a-fA-F]{33,}", text):
         return Miss("malformed", f"A trace id has 32 digits; this has {len(text)}.")

@@ -139,9 +139,7 @@ class Reads:
 
     def _by_value(self, value: str) -> list[Match]:
         found = lists.find_by_reference(self._store, self._project_id, value, MOST_MATCHES)
-        return [
-            Match(one.kind, one.trace_id, one.agent, one.started_ns, f"{one.name or one.kind} {one.value}") for one in found
-        ]
+        return [Match(one.kind, one.trace_id, one.agent, one.started_ns, f"{one.name or one.kind} {one.value}") for one in found]
 
     def _by_text(self, text: str) -> list[Match]:
         with self._store.engine.connect() as conn:
@@ -152,4 +150,3 @@ class Reads:
 
 def _at_span(match: Match, span_id: bytes) -> Match:
     return Match(match.kind, match.trace_id, match.agent, match.started_ns, match.matched, span_id)
-

@@ -1,6 +1,7 @@
 """Who may read, and what a browser may do with an answer."""
 
 from flask import Response, g, request
+
 from ingest.store.access import authenticate
 
 from .errors import ApiError

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from threading import current_thread, main_thread
 from types import FrameType
 
+from waitress.server import create_server
+
 from ingest.settings import Settings
 from ingest.store.engine import open_store
-from waitress.server import create_server
 
 from .app import create_app
 

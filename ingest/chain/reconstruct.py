@@ -3,6 +3,7 @@
 The answer depends on the set of spans alone, never on their order, split or repetition. Cost is linear in spans.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -161,7 +162,7 @@ def _judge(run: Run, plan: RunPlan, nodes: Sequence[Node], context: TraceContext
 
 def _patience(nodes: Iterable[Node]) -> int:
     ends = sorted(node.span.end_ns for node in nodes)
-    longest = max((later - earlier for earlier, later in zip(ends, ends[1:], strict=False)), default=0)
+    longest = max((later - earlier for earlier, later in itertools.pairwise(ends)), default=0)
     return min(max(_LOST_FLOOR_NS, _LOST_PACE * longest), _LOST_CEILING_NS)
 
 

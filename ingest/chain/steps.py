@@ -126,7 +126,7 @@ def _read_bill(step: Step, facts: Facts, at_ns: int, price: Price) -> None:
 def whole_run_step(node: Node, price: Price) -> Step | None:
     """Return a step for the usage that an agent span states when no call below it states any: the run's own sum."""
     facts = node.facts
-    if facts.usage is None and facts.cost_nanos is None or node.billed_below:
+    if (facts.usage is None and facts.cost_nanos is None) or node.billed_below:
         return None
     step = Step(
         span_id=node.span.span_id,
@@ -143,7 +143,7 @@ def whole_run_step(node: Node, price: Price) -> Step | None:
 def mark_sums(nodes: Iterable[Node]) -> None:
     """Mark every ancestor of a span with usage, so that a sum repeated on an agent or workflow span is not counted again."""
     for node in nodes:
-        if node.facts.usage is None and node.facts.cost_nanos is None or node.absorbed:
+        if (node.facts.usage is None and node.facts.cost_nanos is None) or node.absorbed:
             continue
         above = node.parent
         while above is not None and not above.billed_below:

@@ -13,7 +13,8 @@ _REASONS = frozenset(TERMINATION_REASONS)
 _BY_ERROR: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (reason, re.compile(pattern, re.IGNORECASE))
     for reason, pattern in (
-        ("max_steps", r"recursion ?(limit|error)|max_?(turns|steps|iterations|rounds)|(step|iteration|turn|request)_?s? ?limit|maxturnsexceeded|usagelimitexceeded.*request"),
+        ("max_steps", r"recursion ?(limit|error)|max_?(turns|steps|iterations|rounds)|maxturnsexceeded"),
+        ("max_steps", r"(step|iteration|turn|request)_?s? ?limit|usagelimitexceeded.*request"),
         ("token_budget", r"token[_ ]?(budget|limit)|usagelimitexceeded"),
         ("cost_budget", r"budget_?exceeded|budgetexceeded|cost[_ ]?(budget|limit)|spend limit|insufficient_quota"),
         ("circuit_breaker", r"circuit ?-?_?breaker|circuit is open"),
@@ -21,7 +22,8 @@ _BY_ERROR: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("cancelled", r"cancel+ed|cancellation|keyboardinterrupt|generatorexit|\baborted\b|aborterror"),
         ("timeout", r"time ?-?_?d? ?out|timeout|deadline"),
         ("validation_failed", r"validation ?_?error|validationerror|unexpectedmodelbehavior|output ?_?pars|jsondecodeerror|schema"),
-        ("llm_unavailable", r"rate ?_?limit|error code: (429|5\d\d)|overloaded|service ?unavailable|apiconnection|apistatus|internalservererror|servererror|\b(429|500|502|503|529)\b"),
+        ("llm_unavailable", r"rate ?_?limit|error code: (429|5\d\d)|\b(429|500|502|503|529)\b|overloaded|service ?unavailable"),
+        ("llm_unavailable", r"apiconnection|apistatus|internalservererror|servererror"),
     )
 )  # fmt: skip
 """First match wins on ``type: message``: the narrow words stand before the wide ones."""
@@ -67,7 +69,8 @@ def infer_termination(anchor: Facts | None, anchor_id: bytes, steps: Sequence[St
 
 
 def _last_deed(flat: Sequence[Step]) -> Step | None:
-    deeds = [step for step in flat if step.kind in ("llm", "tool", "handoff", "agent") and not (step.tool and step.tool.source == "derived")]
+    spanned = (step for step in flat if step.tool is None or step.tool.source != "derived")
+    deeds = [step for step in spanned if step.kind in ("llm", "tool", "handoff", "agent")]
     return max(deeds, key=lambda step: (step.ended_ns, step.index)) if deeds else None
 
 

@@ -91,7 +91,8 @@ class Conditions:
         return rows.where(_contains(column, value) if op == "contains" else column == clip(value))
 
     def _referred(self, name: str, op: str, value: str) -> Condition:
-        named = select(reference.c.trace_id).where(reference.c.project_id == self._project_id, reference.c.kind == "reference", reference.c.name == clip(name))
+        of_project = and_(reference.c.project_id == self._project_id, reference.c.kind == "reference")
+        named = select(reference.c.trace_id).where(of_project, reference.c.name == clip(name))
         if op == "contains":
             return summary.c.trace_id.in_(named.where(_contains(reference.c.folded, fold(value))))
         return summary.c.trace_id.in_(named.where(reference.c.folded == fold(value), reference.c.value == value))

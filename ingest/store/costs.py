@@ -1,6 +1,7 @@
 """What was spent, by whatever it is asked by: from the roll-ups, and from the ledger where sessions or users are asked for."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, or_, select
 
@@ -53,12 +54,15 @@ def _parts(hours: tuple[int, int], by: Sequence[str]) -> Iterator[tuple[Table, C
     yield rollup_hour, or_(before, after)
 
 
-def _grouped(conn: Connection, table: Table, within: ColumnElement[bool], project_id: int, by: Sequence[str]) -> Sequence[Row[tuple[int, ...]]]:
+def _grouped(
+    conn: Connection, table: Table, within: ColumnElement[bool], project_id: int, by: Sequence[str]
+) -> Sequence[Row[Any]]:
     groups = [_group_column(table, name) for name in by]
     # The rows that count runs are kept apart from those of calls, because a run is not the sum of its kinds of calls.
     is_run = table.c.operation == "run"
     sums = [func.sum(table.c[name]) for name in LEDGER_SUMS]
-    return conn.execute(select(is_run, *groups, *sums).where(table.c.project_id == project_id, within).group_by(is_run, *groups)).all()
+    columns: list[Any] = [is_run, *groups, *sums]
+    return conn.execute(select(*columns).where(table.c.project_id == project_id, within).group_by(is_run, *groups)).all()
 
 
 def _group_column(table: Table, name: str) -> ColumnElement[int | str]:
@@ -67,7 +71,7 @@ def _group_column(table: Table, name: str) -> ColumnElement[int | str]:
     return table.c[_COLUMNS.get(name, name)]
 
 
-def _merged(found: Iterable[Row[tuple[int, ...]]], *, of_runs: bool) -> dict[_Group, _Sums]:
+def _merged(found: Iterable[Row[Any]], *, of_runs: bool) -> dict[_Group, _Sums]:
     merged: dict[_Group, list[_Sums]] = {}
     for row in found:
         if bool(row[0]) == of_runs:

@@ -3,20 +3,22 @@
 Every key begins with the project, then the trace. Money is integer nano-dollars, times are integer nanoseconds.
 """
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, Table, Text, func, text
 
 from .schema import metadata
 
 
-def _keys() -> list[Column[object]]:
+def _keys() -> list[Column[Any]]:
     return [Column("project_id", Integer, primary_key=True), Column("trace_id", LargeBinary, primary_key=True)]
 
 
-def _counts(*names: str) -> list[Column[object]]:
+def _counts(*names: str) -> list[Column[Any]]:
     return [Column(name, BigInteger, nullable=False) for name in names]
 
 
-def _texts(*names: str, nullable: bool = True) -> list[Column[object]]:
+def _texts(*names: str, nullable: bool = True) -> list[Column[Any]]:
     return [Column(name, Text, nullable=nullable) for name in names]
 
 
@@ -26,7 +28,7 @@ _TOTALS = (
 _TALLIES = ("unpriced_calls", "llm_calls", "tool_calls", "errors", "decisions", "steps")
 
 
-def _totals() -> list[Column[object]]:
+def _totals() -> list[Column[Any]]:
     return [*(Column(name, BigInteger) for name in _TOTALS), *_counts(*_TALLIES)]
 
 

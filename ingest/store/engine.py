@@ -54,7 +54,7 @@ class Store:
                 yield cursor
             return
         try:
-            connection = self.engine.raw_connection()
+            connection: Any = self.engine.raw_connection()
         except (DBAPIError, *_PASSING) as error:
             raise StoreBusy(_reason(error)) from error
         try:

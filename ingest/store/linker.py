@@ -5,13 +5,13 @@ and takes the dirty mark off those that nothing was added to meanwhile. Linking 
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import groupby
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from time import perf_counter_ns
 
 import msgspec
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import TextClause, text
 
 from ingest.chain.reconstruct import TraceContext, reconstruct
 
@@ -21,7 +21,7 @@ from .derived import decision, ledger, reference, run, summary
 from .engine import Store, StoreBusy
 from .ledger import move_rollups
 from .prices import StoredPrices, save_prices
-from .reader import read_trace
+from .reader import StoredTrace, read_traces
 from .search import Texts, documents, store_documents
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,9 @@ TraceKey = tuple[int, bytes]
 BATCH_TRACES = 64
 BATCH_SPANS = 2000
 """Bounds of what one write transaction holds, so that it keeps senders waiting for some 20 ms at most."""
+
+_READ_TRACES = 8
+"""So many traces are read at once: few, because each of them may be huge."""
 
 _TABLES = (summary, run, decision, ledger, reference)
 
@@ -71,27 +74,44 @@ def link_traces(store: Store, keys: Collection[TraceKey], now_ns: int, prices: S
     """Link traces; what is not in the store is passed over. Raises ``StoreBusy`` where the store cannot be written now."""
     report = LinkReport()
     batch: list[_Linked] = []
-    for key in sorted(set(keys)):
-        one = _derive_one(store, key, now_ns, prices, report)
-        if one is None:
-            continue
-        batch.append(one)
-        if len(batch) >= BATCH_TRACES or sum(linked.spans for linked in batch) >= BATCH_SPANS:
-            _write_or_split(store, batch, prices, report)
-            batch = []
+    for group in _groups(sorted(set(keys))):
+        for one in _derive_group(store, group, now_ns, prices, report):
+            batch.append(one)
+            if len(batch) >= BATCH_TRACES or sum(linked.spans for linked in batch) >= BATCH_SPANS:
+                _write_or_split(store, batch, prices, report)
+                batch = []
     _write_or_split(store, batch, prices, report)
     return report
 
 
-def _derive_one(store: Store, key: TraceKey, now_ns: int, prices: StoredPrices, report: LinkReport) -> _Linked | None:
+def _groups(keys: Sequence[TraceKey]) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield keys by project, as many together as are read at once."""
+    for project_id, members in groupby(keys, itemgetter(0)):
+        trace_ids = [trace_id for _, trace_id in members]
+        for start in range(0, len(trace_ids), _READ_TRACES):
+            yield project_id, trace_ids[start : start + _READ_TRACES]
+
+
+def _derive_group(
+    store: Store, group: tuple[int, Sequence[bytes]], now_ns: int, prices: StoredPrices, report: LinkReport
+) -> Iterator["_Linked"]:
+    project_id, trace_ids = group
+    started = perf_counter_ns()
+    with store.engine.connect() as conn:
+        found = read_traces(conn, project_id, trace_ids)
+    share = (perf_counter_ns() - started) // max(len(found), 1)
+    for trace_id, stored in found.items():
+        one = _derive_one((project_id, trace_id), stored, now_ns, prices)
+        if one is None:
+            report.failed.append((project_id, trace_id))
+        else:
+            one.took_ns += share
+            yield one
+
+
+def _derive_one(key: TraceKey, stored: StoredTrace, now_ns: int, prices: StoredPrices) -> "_Linked | None":
     started = perf_counter_ns()
     project_id, trace_id = key
-    with store.engine.connect() as conn:
-        # The version first: spans that arrive between the two reads make the trace be linked once more.
-        version = _version(conn, key)
-        stored = read_trace(conn, project_id, trace_id) if version is not None else None
-    if version is None or stored is None:
-        return None
     context = TraceContext(trace_id, stored.first_seen_ns, stored.last_seen_ns, now_ns, prices.price)
     try:
         trace = reconstruct(stored.spans, context)
@@ -100,15 +120,8 @@ def _derive_one(store: Store, key: TraceKey, now_ns: int, prices: StoredPrices, 
     except Exception:
         # Whatever is wrong with one trace must not keep all others out of the lists.
         log.exception("cannot link trace %s", trace_id.hex())
-        report.failed.append(key)
         return None
-    return _Linked(project_id, trace_id, version, len(stored.spans), derived, docs, perf_counter_ns() - started)
-
-
-def _version(conn: Connection, key: TraceKey) -> int | None:
-    statement = text("SELECT version FROM trace WHERE project_id = :project_id AND trace_id = :trace_id")
-    found: int | None = conn.execute(statement, {"project_id": key[0], "trace_id": key[1]}).scalar()
-    return found
+    return _Linked(project_id, trace_id, stored.version, len(stored.spans), derived, docs, perf_counter_ns() - started)
 
 
 def _write_or_split(store: Store, batch: Sequence[_Linked], prices: StoredPrices, report: LinkReport) -> None:
@@ -159,7 +172,7 @@ def _write_project(tx: Transaction, project_id: int, batch: Sequence[_Linked]) -
 
 def _linked_versions(tx: Transaction, project_id: int, trace_ids: Sequence[bytes]) -> dict[bytes, int | None]:
     statement = f"SELECT trace_id, linked_version FROM trace WHERE project_id = ? AND trace_id IN ({marks(trace_ids)})"
-    return dict(tx.rows(statement, (project_id, *trace_ids)))  # type: ignore[arg-type]  # rows of two columns
+    return dict(tx.rows(statement, (project_id, *trace_ids)))
 
 
 def _replace(tx: Transaction, table: str, columns: Sequence[str], batch: Sequence[_Linked], known: Sequence[bytes]) -> int:

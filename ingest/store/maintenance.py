@@ -27,6 +27,11 @@ _OF_TRACES = (summary, run, decision, ledger, reference, span, chunk, log_record
 """Every table with rows of single traces, but the text index."""
 
 
+_MARK_CHANGED = (
+    "UPDATE trace SET version = version + 1, dirty_ns = COALESCE(dirty_ns, last_seen_ns) WHERE project_id = ? AND trace_id = ?"
+)
+
+
 def no_progress(done: int, total: int) -> None:
     """Tell nobody."""
 
@@ -74,7 +79,7 @@ def _renormalise_trace(store: Store, key: TraceKey, spans: Renormalise, logs: Re
     with transaction(store) as tx:
         for table, (chunk_id, facts) in fresh:
             tx.run(f"UPDATE {table.name} SET facts = ? WHERE project_id = ? AND trace_id = ? AND chunk_id = ?", (facts, *key, chunk_id))
-        tx.run("UPDATE trace SET version = version + 1, dirty_ns = COALESCE(dirty_ns, last_seen_ns) WHERE project_id = ? AND trace_id = ?", key)
+        tx.run(_MARK_CHANGED, key)
     return True
 
 

@@ -4,6 +4,8 @@ Every key begins with the project, then the trace: a trace's rows lie together, 
 What a span says that nobody lists by stays in its chunk, compressed together with the other spans of its trace and request.
 """
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 metadata = MetaData()
@@ -14,11 +16,11 @@ REVISION = "0002"
 DEFAULT_PROJECT = 1
 
 
-def _keys(*more: Column[object]) -> list[Column[object]]:
+def _keys(*more: Column[Any]) -> list[Column[Any]]:
     return [Column("project_id", Integer, primary_key=True), Column("trace_id", LargeBinary, primary_key=True), *more]
 
 
-def _id(name: str) -> Column[object]:
+def _id(name: str) -> Column[Any]:
     return Column(name, LargeBinary, primary_key=True)
 
 

@@ -8,7 +8,7 @@ needs the old text to take a row out of its index.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import zstandard
@@ -259,7 +259,7 @@ _FTS = table("search_fts", column("rowid", BigInteger))
 _WORDS = table("search_word", column("id", BigInteger), column("words"))
 
 
-def newest_hits(dialect: str, project_id: int, terms: Sequence[Term], field: str | None, most: int) -> Select[tuple[int]]:
+def newest_hits(dialect: str, project_id: int, terms: Sequence[Term], field: str | None, most: int) -> Select[Any]:
     """Select the ids of the newest index rows that hold all terms, in one field or in any."""
     expression = match_expression(dialect, terms)
     if dialect == "sqlite":
@@ -273,7 +273,7 @@ def newest_hits(dialect: str, project_id: int, terms: Sequence[Term], field: str
     return wanted.order_by(row_id.desc()).limit(most)
 
 
-def traces_with(dialect: str, project_id: int, terms: Sequence[Term], field: str, most: int) -> Select[tuple[bytes]]:
+def traces_with(dialect: str, project_id: int, terms: Sequence[Term], field: str, most: int) -> Select[Any]:
     """Select the traces of the newest hits in a field."""
     hits = newest_hits(dialect, project_id, terms, field, most).subquery()
     return select(search_doc.c.trace_id).where(search_doc.c.id.in_(select(hits.c[0].bitwise_rshift(literal(_DOC_SHIFT, Integer)))))

@@ -23,7 +23,6 @@ BATCH_SPANS = 4_000
 
 _IDS_A_STATEMENT = 400
 
-_END, _RANK = span.c.keys().index("end_ns"), span.c.keys().index("rank")
 _CHUNK = span.c.keys().index("chunk_id")
 
 
@@ -121,7 +120,7 @@ def _gather(batches: Iterable[Prepared]) -> dict[bytes, _Pending]:
             else:
                 for row in one.spans:
                     other = known.spans.get(row[2])
-                    if other is None or _beats(row, other[_END], other[_RANK]):
+                    if other is None or _beats(row, other):
                         known.spans[row[2]] = row
             for entry in one.logs:
                 known.logs.setdefault(entry[:4], entry)
@@ -130,8 +129,12 @@ def _gather(batches: Iterable[Prepared]) -> dict[bytes, _Pending]:
     return pending
 
 
-def _beats(row: SpanRow, end_ns: int, rank: int) -> bool:
-    return (row[_END], row[_RANK]) > (end_ns, rank)
+def _beats(row: SpanRow, other: SpanRow) -> bool:
+    return _worth(row) > _worth(other)
+
+
+def _worth(row: SpanRow) -> tuple[int, int]:
+    return row[4], row[13]
 
 
 def _write_project(tx: Transaction, project_id: int, pending: dict[bytes, _Pending]) -> None:
@@ -204,7 +207,7 @@ def _drop_known(tx: Transaction, project_id: int, trace_id: bytes, one: _Pending
     for part in _parts(list(one.spans)):
         statement = f"SELECT span_id, end_ns, rank FROM span WHERE project_id = ? AND trace_id = ? AND span_id IN ({marks(part)})"
         for span_id, end_ns, rank in tx.rows(statement, (project_id, trace_id, *part)):
-            if not _beats(one.spans[bytes(span_id)], end_ns, rank):
+            if _worth(one.spans[bytes(span_id)]) <= (end_ns, rank):
                 del one.spans[bytes(span_id)]
     if one.logs:
         statement = "SELECT span_id, record_id FROM log_record WHERE project_id = ? AND trace_id = ?"

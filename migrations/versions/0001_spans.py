@@ -6,6 +6,7 @@ Revises:
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,12 +31,12 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def _keys(*more: str) -> "list[sa.Column[object]]":
+def _keys(*more: str) -> "list[sa.Column[Any]]":
     ids = [sa.Column(name, sa.LargeBinary, primary_key=True) for name in ("trace_id", *more)]
     return [sa.Column("project_id", sa.Integer, primary_key=True, autoincrement=False), *ids]
 
 
-def _column(name: str, kind: type[sa.types.TypeEngine[object]], *, nullable: bool = False) -> "sa.Column[object]":
+def _column(name: str, kind: type[sa.types.TypeEngine[Any]], *, nullable: bool = False) -> "sa.Column[Any]":
     return sa.Column(name, kind(), nullable=nullable)
 
 

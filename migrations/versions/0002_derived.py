@@ -5,6 +5,7 @@ Revises: 0001
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -48,15 +49,15 @@ def _is_sqlite() -> bool:
     return op.get_bind().dialect.name == "sqlite"
 
 
-def _key(name: str, kind: type[sa.types.TypeEngine[object]] = sa.Text) -> "sa.Column[object]":
+def _key(name: str, kind: type[sa.types.TypeEngine[Any]] = sa.Text) -> "sa.Column[Any]":
     return sa.Column(name, kind(), primary_key=True, nullable=False, autoincrement=False)
 
 
-def _trace_keys() -> "list[sa.Column[object]]":
+def _trace_keys() -> "list[sa.Column[Any]]":
     return [_key("project_id", sa.Integer), _key("trace_id", sa.LargeBinary)]
 
 
-def _columns(kind: type[sa.types.TypeEngine[object]], *names: str, nullable: bool = True) -> "list[sa.Column[object]]":
+def _columns(kind: type[sa.types.TypeEngine[Any]], *names: str, nullable: bool = True) -> "list[sa.Column[Any]]":
     return [sa.Column(name, kind(), nullable=nullable) for name in names]
 
 

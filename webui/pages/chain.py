@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest.model import Run, Trace
+from webui.format import clip, cost, duration, plural, termination_word, tone
 
-from ..format import clip, cost, duration, plural, termination_word, tone
 from .folds import Fold, find_folds
 from .links import trace_href
 from .steps import Placed, StepRow, first_failure, nested_runs, place_steps, step_row, tokens_text

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest.store.query import CostRow, CostTable, Spent
+from webui.format import UNKNOWN, clip, count, money, percent, termination_word, tone
 
-from ..format import UNKNOWN, clip, count, money, percent, termination_word, tone
 from .home import spent_text
 from .links import costs_href, filter_text, person_href, runs_href
 from .runs import Choice, Figure
@@ -116,9 +116,7 @@ def _figures(tables: Tables) -> tuple[Figure, ...]:
     cached = percent(total.cache_read_tokens, total.input_tokens)
     return (
         Figure("Spent", spent_text(total), f"{total.runs:,} runs"),
-        Figure(
-            "Per completed run", money(total.cost_nanos // done) if done and total.cost_nanos else UNKNOWN, f"{done:,} completed"
-        ),
+        Figure("Per completed run", money(total.cost_nanos // done) if done and total.cost_nanos else UNKNOWN, f"{done:,} completed"),
         Figure(
             "Runs that did not complete",
             money(wasted) if others else UNKNOWN,
@@ -138,9 +136,7 @@ def _reconciled(tables: Tables) -> str:
 
 
 def _table(title: str, table: CostTable, calls_word: str, note: str = "") -> MoneyTable:
-    ordered = sorted(
-        table.rows, key=lambda row: (-row.spent.cost_nanos, -_calls(row, calls_word, table.by[0]), str(row.group[0]))
-    )
+    ordered = sorted(table.rows, key=lambda row: (-row.spent.cost_nanos, -_calls(row, calls_word, table.by[0]), str(row.group[0])))
     top = max([row.spent.cost_nanos for row in ordered], default=0)
     left = ordered[_MOST_ROWS:]
     return MoneyTable(
@@ -150,11 +146,7 @@ def _table(title: str, table: CostTable, calls_word: str, note: str = "") -> Mon
         calls_word=calls_word,
         rows=tuple(_row(row, table, calls_word, top) for row in ordered[:_MOST_ROWS]),
         more=f"{len(left):,} more, {money(sum(row.spent.cost_nanos for row in left))}" if left else "",
-        total=spent_text(table.total)
-        if table.by[0] != "tool"
-        else money(table.total.cost_nanos)
-        if table.total.cost_nanos
-        else UNKNOWN,
+        total=spent_text(table.total) if table.by[0] != "tool" else money(table.total.cost_nanos) if table.total.cost_nanos else UNKNOWN,
         total_calls=count(table.total.runs if calls_word == "runs" else _all_calls(table.total, table.by[0])),
     )
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from ingest.model import TraceSummary
 from ingest.store.query import CostTable, Spent
+from webui.format import cost, count, percent, plural
 
-from ..format import cost, count, percent, plural
 from .links import runs_href
 from .runs import Figure, RunRow, run_rows
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingest.model import Run
+from webui.format import clip
 
-from ..format import clip
 from .steps import Placed, compact_json
 
 _MOST_ARGUMENTS = 12

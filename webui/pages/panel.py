@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 
 from ingest.model import Run, Span, Step
+from webui.api_json import span_json, timestamp
+from webui.format import UNKNOWN, clip, cost, count, duration, size
 
-from ..api_json import span_json, timestamp
-from ..format import UNKNOWN, clip, cost, count, duration, size
 from .origin import Origin, trace_arguments
 from .steps import Fork, Placed, Road, fork_of, is_cause
 
@@ -96,9 +96,7 @@ def _why(run: Run, placed: Sequence[Placed], at: int, span: Span | None) -> dict
         texts.append(_data(step.tool.arguments, "Arguments as sent"))
     decision = step.decision
     taken = {decision.chosen, *decision.chosen.split(", ")} if decision else set()
-    roads = (
-        [Road(clip(o.name, 120), clip(o.because, 400)) for o in decision.alternatives if o.name not in taken] if decision else []
-    )
+    roads = [Road(clip(o.name, 120), clip(o.because, 400)) for o in decision.alternatives if o.name not in taken] if decision else []
     return {
         "origins": trace_arguments(placed[at], placed[:at], run),
         "led_here": _led_here(placed, at),
@@ -175,9 +173,7 @@ def _output(run: Run, placed: Sequence[Placed], at: int, span: Span | None) -> d
     if step.thought and step.thought != step.output:
         texts.append(_text(step.thought, words=True, title="Thought"))
     if step.output and (step.tool is None or step.output != step.tool.result):
-        texts.append(
-            _text(step.output, words=step.kind in ("llm", "agent", "plan"), title="Answer" if step.kind == "llm" else "Output")
-        )
+        texts.append(_text(step.output, words=step.kind in ("llm", "agent", "plan"), title="Answer" if step.kind == "llm" else "Output"))
     return {"texts": tuple(texts)}
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingest.model import Run, Span, Trace
+from webui.format import clip, plural, short_id, termination_word, tone
 
-from ..format import clip, plural, short_id, termination_word, tone
 from .chain import Asked, Chain, ChainView, view_chain
 from .links import trace_href
 from .panel import TABS, Panel, Text, build_panel

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest.model import TraceSummary
+from webui.format import UNKNOWN, clip, clock, cost, count, duration, iso, short_id, termination_word, tone
 
-from ..format import UNKNOWN, clip, clock, cost, count, duration, iso, short_id, termination_word, tone
 from .links import filter_text, person_href, runs_href, trace_href
 from .verdict import tokens_total
 
@@ -152,9 +152,7 @@ def build_runs_page(asked: Asked, answer: Answer, endpoint: str, now_ns: int) ->
         hint=answer.hint,
         ranges=tuple(Choice(text, runs_href(**{**state, "last": key}), key == asked.last) for key, text in RANGES),
         orders=tuple(Choice(text, runs_href(**{**state, "order": key}), key == asked.order) for key, text in ORDER_WORDS),
-        suggestions=tuple(
-            Choice(text, runs_href(**{**state, "filter": words}), words == asked.filter) for text, words in _SUGGESTED
-        ),
+        suggestions=tuple(Choice(text, runs_href(**{**state, "filter": words}), words == asked.filter) for text, words in _SUGGESTED),
         next_href=runs_href(**state, cursor=answer.next_cursor) if answer.next_cursor else "",
         first_href=runs_href(**state) if asked.cursor else "",
         empty=not answer.summaries and not answer.error,

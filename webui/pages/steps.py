@@ -7,8 +7,7 @@ from typing import Any
 import orjson
 
 from ingest.model import Decision, Run, Step, Usage
-
-from ..format import clip, cost, duration
+from webui.format import clip, cost, duration
 
 _LINE = 220
 """Characters of a row's text: more than fits on a wide screen; the panel has the whole."""

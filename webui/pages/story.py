@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest.model import Run
+from webui.format import clip, plural, termination_word, tone
 
-from ..format import clip, plural, termination_word, tone
 from .folds import Fold
 from .steps import Placed, first_failure, is_cause
 
@@ -32,7 +32,7 @@ def tell_story(run: Run, placed: Sequence[Placed], folds: Sequence[Fold]) -> tup
     opening = [_opening(placed)] if placed else []
     middle = [clause for _, clause in found]
     kept = _most_telling(middle)
-    return tuple([*opening, *kept, _ending(run, placed)])
+    return (*opening, *kept, _ending(run, placed))
 
 
 def _most_telling(clauses: list[Clause]) -> list[Clause]:

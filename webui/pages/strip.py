@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..format import duration, percent
+from webui.format import duration, percent
+
 from .steps import Placed, is_cause, look_of
 
 _MOST_BARS = 500
@@ -118,10 +119,7 @@ def _ticks(length: int) -> list[Label]:
     if seconds < 1 or step is None:
         return [Label("0%", "0 s", "", needle=False, at_end=False, optional=False)]
     marks = [n * step for n in range(int(seconds / step) + 1) if seconds - n * step > seconds * 0.04]
-    return [
-        Label(f"{percent(at, seconds):.2f}%", _tick_text(at, step), "", needle=False, at_end=False, optional=False)
-        for at in marks
-    ]
+    return [Label(f"{percent(at, seconds):.2f}%", _tick_text(at, step), "", needle=False, at_end=False, optional=False) for at in marks]
 
 
 def _tick_text(at: int, step: int) -> str:

@@ -4,21 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest.model import Run, Trace, Usage
+from webui.format import UNKNOWN, ago, clip, clock, cost, count, duration, iso, percent, plural, termination_word, tone  # fmt: skip
 
-from ..format import (
-    UNKNOWN,
-    ago,
-    clip,
-    clock,
-    cost,
-    count,
-    duration,
-    iso,
-    percent,
-    plural,
-    termination_word,
-    tone,
-)  # fmt: skip
 from .links import person_href, runs_href, trace_href
 from .steps import Placed, is_cause
 
@@ -228,7 +215,5 @@ def run_tabs(trace: Trace, current: Run) -> tuple[RunTab, ...]:
         depth[run.run_id] = depth.get(run.parent_run_id or b"", -1) + 1
         href = trace_href(trace.trace_id, run=run.run_id.hex())
         why = run.termination.reason
-        tabs.append(
-            RunTab(clip(run.agent, 40), href, run is current, termination_word(why), tone(why), min(depth[run.run_id], 3))
-        )
+        tabs.append(RunTab(clip(run.agent, 40), href, run is current, termination_word(why), tone(why), min(depth[run.run_id], 3)))
     return tuple(tabs)

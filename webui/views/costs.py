@@ -6,11 +6,11 @@ from typing import Any
 
 from flask import Blueprint, Response, render_template, request
 
-from ..assets import plotly_href, plotly_style_ids
-from ..errors import json_response
-from ..format import now_ns
-from ..pages.costs import RANGES, Tables, build_costs_page
-from ..reads import reads
+from webui.assets import plotly_href, plotly_style_ids
+from webui.errors import json_response
+from webui.format import now_ns
+from webui.pages.costs import RANGES, Tables, build_costs_page
+from webui.reads import reads
 
 costs_views = Blueprint("costs", __name__)
 

@@ -2,7 +2,7 @@
 
 from flask import Response, render_template
 
-from ..errors import ApiError
+from webui.errors import ApiError
 
 _TITLES = {
     401: "A key is needed",

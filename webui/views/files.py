@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, abort, request
 
-from ..assets import asset_bytes, asset_headers, asset_names
+from webui.assets import asset_bytes, asset_headers, asset_names
 
 files_views = Blueprint("files", __name__)
 
@@ -13,6 +13,4 @@ def static(name: str) -> Response:
     if name not in asset_names():
         abort(404)
     zipped = "gzip" in request.headers.get("Accept-Encoding", "")
-    return Response(
-        asset_bytes(name, zipped=zipped), headers=asset_headers(name, hashed=bool(request.args.get("v")), zipped=zipped)
-    )
+    return Response(asset_bytes(name, zipped=zipped), headers=asset_headers(name, hashed=bool(request.args.get("v")), zipped=zipped))

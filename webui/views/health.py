@@ -2,8 +2,8 @@
 
 from flask import Blueprint, Response
 
-from ..errors import json_response
-from ..reads import library, reads
+from webui.errors import json_response
+from webui.reads import library, reads
 
 health_views = Blueprint("health", __name__)
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, render_template, request
 
-from ..format import clip, clock, now_ns, short_id
-from ..lookup import Lookup, Match, Miss, look_up
-from ..pages.home import build_home_page
-from ..pages.links import trace_href
-from ..reads import ListQuery, library, reads
+from webui.format import clip, clock, now_ns, short_id
+from webui.lookup import Lookup, Match, Miss, look_up
+from webui.pages.home import build_home_page
+from webui.pages.links import trace_href
+from webui.reads import ListQuery, library, reads
 
 home_views = Blueprint("home", __name__)
 

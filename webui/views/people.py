@@ -4,11 +4,10 @@ from flask import Blueprint, render_template
 
 from ingest.model import TraceSummary
 from ingest.store.query import Comparison
-
-from ..errors import ApiError
-from ..format import now_ns
-from ..pages.runs import build_person_page
-from ..reads import ListQuery, reads
+from webui.errors import ApiError
+from webui.format import now_ns
+from webui.pages.runs import build_person_page
+from webui.reads import ListQuery, reads
 
 people_views = Blueprint("people", __name__)
 
@@ -41,7 +40,5 @@ def _newest(kind: str, name: str) -> str:
 
 def _page(kind: str, name: str, found: list[TraceSummary], *, more: bool) -> str:
     if not found:
-        raise ApiError(
-            404, "not_found", f"No run of this {kind} was ever received here.", "New runs are listed within 2 seconds."
-        )
+        raise ApiError(404, "not_found", f"No run of this {kind} was ever received here.", "New runs are listed within 2 seconds.")
     return render_template("person.html", nav="runs", page=build_person_page(kind, name, found, more, now_ns()))

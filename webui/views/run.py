@@ -3,13 +3,12 @@
 from flask import Blueprint, render_template, request
 
 from ingest.model import Span
-
-from ..api import id_argument, unknown_trace
-from ..errors import ApiError
-from ..format import now_ns
-from ..pages.chain import Asked
-from ..pages.run import build_run_page
-from ..reads import reads
+from webui.api import id_argument, unknown_trace
+from webui.errors import ApiError
+from webui.format import now_ns
+from webui.pages.chain import Asked
+from webui.pages.run import build_run_page
+from webui.reads import reads
 
 run_views = Blueprint("run", __name__)
 

@@ -3,11 +3,10 @@
 from flask import Blueprint, Response, render_template, request
 
 from ingest.store.query import ORDERS
-
-from ..filters import FilterError, parse_filter, parse_time
-from ..format import now_ns
-from ..pages.runs import RANGES, Answer, Asked, build_runs_page
-from ..reads import BadCursor, ListQuery, library, reads
+from webui.filters import FilterError, parse_filter, parse_time
+from webui.format import now_ns
+from webui.pages.runs import RANGES, Answer, Asked, build_runs_page
+from webui.reads import BadCursor, ListQuery, library, reads
 
 runs_views = Blueprint("runs", __name__)
 
