@@ -6,9 +6,8 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import psutil
 from sqlalchemy import create_engine, text
@@ -47,6 +46,8 @@ class Server:
         self._connection: Connection | None = None
         self.start_s = 0.0
         """From starting the process to its first ready answer."""
+        self.settings: dict[str, str] = {}
+        """Variables of its environment, beside those of the caller's that are not Clew's own."""
         self.process: psutil.Popen
         self.trees: list[ProcessTree] = []
         """Its own processes, and a database server's where it uses one."""
@@ -59,7 +60,7 @@ class Server:
         """Start it and wait until it is ready. Raises ``ServerFailed``."""
         started = time.perf_counter()
         with self._log.open("ab") as log:
-            self.process = psutil.Popen(self.command(), stdout=log, stderr=log, env=_environment(os.environ))
+            self.process = psutil.Popen(self.command(), stdout=log, stderr=log, env=_environment(os.environ) | self.settings)
         self.trees = [ProcessTree(self.process.pid), *self.trees]
         deadline = started + _START_TIMEOUT_S
         while not _is_ready(self.web_port):
@@ -114,6 +115,10 @@ class Server:
         """Return the size of its store, write-ahead log included."""
         return sum(file.stat().st_size for file in self.directory.rglob("*") if file.is_file() and file != self._log)
 
+    def log_bytes(self) -> int:
+        """Return what of its store is SQLite's write-ahead log."""
+        return sum(file.stat().st_size for file in self.directory.rglob("*-wal"))
+
     def trace_path(self, trace_id: bytes) -> str:
         """Return the path of a trace."""
         raise NotImplementedError
@@ -159,17 +164,18 @@ class ClewServer(Server):
         super().__init__()
         self._database_url = database_url
         self.web_port, self.otlp_port, self._grpc_port = free_port(), free_port(), free_port()
+        if database_url is not None:
+            self.settings["CLEW_DATABASE_URL"] = database_url
         if database_pid is not None:
             self.trees = [ProcessTree(database_pid)]
 
     def command(self) -> Sequence[str]:
         """Return the command that starts it."""
         clew = Path(sys.executable).with_name("clew")
-        command = [
+        return (
             str(clew), "up", "--port", str(self.web_port), "--otlp-http-port", str(self.otlp_port),
             "--otlp-grpc-port", str(self._grpc_port), "--data-dir", str(self.directory / "data"),
-        ]  # fmt: skip
-        return command if self._database_url is None else ["env", f"CLEW_DATABASE_URL={self._database_url}", *command]
+        )  # fmt: skip
 
     def disk_bytes(self) -> int:
         """Return the size of its store."""
@@ -209,8 +215,8 @@ def _is_ready(port: int) -> bool:
         connection.close()
 
 
-def wait_until(claim: Any, timeout_s: float, poll_s: float = 0.03) -> float:
-    """Wait until a claim (a callable) is true and return the clock then (``time.perf_counter``). Raises ``TimeoutError``."""
+def wait_until(claim: Callable[[], bool], timeout_s: float, poll_s: float = 0.03) -> float:
+    """Wait until a claim is true and return the clock then (``time.perf_counter``). Raises ``TimeoutError``."""
     deadline = time.perf_counter() + timeout_s
     while not claim():
         if time.perf_counter() > deadline:

@@ -47,7 +47,10 @@ HOUR = 3600 * 10**9
                 )
             ),
         ),
-        ('agent = "a" or agent = "b" and errors > 0', Or((Comparison("agent", "=", "a"), And((Comparison("agent", "=", "b"), Comparison("errors", ">", 0)))))),
+        (
+            'agent = "a" or agent = "b" and errors > 0',
+            Or((Comparison("agent", "=", "a"), And((Comparison("agent", "=", "b"), Comparison("errors", ">", 0))))),
+        ),
     ],
 )  # fmt: skip
 def test_understood(text: str, condition: object) -> None:

@@ -4,11 +4,20 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, request
 
-from ingest.store.query import BY, ORDERS, CostTable, Filter, Order, Spent
+from ingest.store.query import CostTable, Spent
 
 from .api_json import Json, span_json, summary_json, timestamp, trace_json, usd
+from .arguments import (
+    by_argument,
+    expect_known_arguments,
+    filter_argument,
+    id_argument,
+    limit_argument,
+    order_argument,
+    skip_argument,
+    time_argument,
+)
 from .errors import ApiError, json_response
-from .filters import FilterError, parse_filter, parse_time
 from .format import now_ns
 from .lookup import Lookup, look_up
 from .openapi import document
@@ -16,57 +25,9 @@ from .reads import ListQuery, reads
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 
-MAX_LIMIT = 500
 _DAY_NS = 86_400 * 10**9
 
-
-def id_argument(text: str, digits: int, what: str) -> bytes:
-    """Return an id from its hex digits; raises ``ApiError`` 400 for anything else."""
-    plain = text.strip().lower()
-    if len(plain) == 36 and digits == 32:
-        plain = plain.replace("-", "")
-    try:
-        value = bytes.fromhex(plain)
-    except ValueError:
-        value = b""
-    if len(plain) != digits or len(value) * 2 != digits:
-        raise ApiError(400, "malformed", f"A {what} id has {digits} hexadecimal digits.", "GET /api/v1/lookup?q= takes prefixes and more.")
-    return value
-
-
-def limit_argument(default: int = 50) -> int:
-    """Return the parameter ``limit``, at most 500."""
-    text = request.args.get("limit", str(default))
-    if not text.isdecimal() or not 1 <= int(text[:9]) <= MAX_LIMIT:
-        raise ApiError(400, "bad_parameter", f"limit is a number from 1 to {MAX_LIMIT}.", "Use cursor to read on.")
-    return int(text)
-
-
-def time_argument(name: str) -> int | None:
-    """Return a parameter that is a time: RFC 3339, a date, or relative as in ``-24h``."""
-    text = request.args.get(name, "")
-    if not text:
-        return None
-    at = parse_time(text.replace(" ", "+"), now_ns())
-    if at is None:
-        raise ApiError(400, "bad_parameter", f"{name} is no time: {text[:40]!r}.", "Write 2026-05-12T07:41:00Z, 2026-05-12 or -24h.")
-    return at
-
-
-def filter_argument() -> Filter | None:
-    """Return the parameter ``filter``, parsed."""
-    try:
-        return parse_filter(request.args.get("filter", ""), now_ns())
-    except FilterError as error:
-        raise ApiError(400, "bad_filter", str(error), error.hint) from error
-
-
-def _order_argument() -> Order:
-    asked = request.args.get("order", "started")
-    for order in ORDERS:
-        if order == asked:
-            return order
-    raise ApiError(400, "bad_parameter", f"order is none of {', '.join(ORDERS)}.")
+api.before_request(expect_known_arguments)
 
 
 @api.get("/openapi.json")
@@ -105,7 +66,7 @@ def traces() -> Response:
         filter=filter_argument(),
         from_ns=time_argument("from"),
         to_ns=time_argument("to"),
-        order=_order_argument(),
+        order=order_argument(),
         limit=limit_argument(),
         cursor=request.args.get("cursor"),
     )
@@ -124,7 +85,7 @@ def trace(trace_id: str) -> Response:
 
 def unknown_trace(trace_id: str) -> ApiError:
     """Return the error for a trace that is not here, with what is known of it."""
-    miss = reads().explain_trace(bytes.fromhex(trace_id.replace("-", "")))
+    miss = reads().explain_trace(id_argument(trace_id, 32, "trace"))
     if miss is not None:
         return ApiError(404, miss.reason, miss.message)
     return ApiError(404, "not_found", "No span of this trace was ever received here.", "GET /api/v1/lookup?q= takes other ids.")
@@ -148,25 +109,24 @@ def span(trace_id: str, span_id: str) -> Response:
     return json_response(span_json(found))
 
 
-@api.get("/sessions/<path:session_id>")
+@api.get("/sessions/<whole:session_id>")
 def session(session_id: str) -> Response:
     """Answer the runs of a session in the order they started."""
-    found = reads().session(session_id, limit_argument(100))
+    limit, skipped = limit_argument(100), skip_argument()
+    found = reads().session(session_id, skipped + limit + 1)
     if not found:
-        raise ApiError(404, "not_found", "No run of this session was ever received here.")
-    return json_response({"session_id": session_id, "items": [summary_json(one) for one in found], "next": None})
+        raise ApiError(404, "not_found", "No run of this session was ever received here.", "New runs are listed within 2 seconds.")
+    shown = found[skipped : skipped + limit]
+    following = str(skipped + limit) if len(found) > skipped + limit else None
+    return json_response({"session_id": session_id, "items": [summary_json(one) for one in shown], "next": following})
 
 
 @api.get("/costs")
 def costs() -> Response:
     """Answer what was spent, by any of the groupings."""
-    by = tuple(part.strip() for part in request.args.get("by", "day,model").split(",") if part.strip())
-    unknown = [part for part in by if part not in BY]
-    if unknown or len(set(by)) != len(by):
-        raise ApiError(400, "bad_parameter", f"by cannot be {request.args.get('by', '')[:80]!r}.", f"Any of {', '.join(BY)}, each once.")
     now = now_ns()
     from_ns, to_ns = time_argument("from"), time_argument("to")
-    table = reads().costs(by, from_ns if from_ns is not None else now - 30 * _DAY_NS, to_ns if to_ns is not None else now)
+    table = reads().costs(by_argument(), from_ns if from_ns is not None else now - 30 * _DAY_NS, to_ns if to_ns is not None else now)
     return json_response(costs_json(table))
 
 
@@ -187,7 +147,7 @@ def costs_json(table: CostTable) -> Json:
 
 def spent_json(spent: Spent) -> Json:
     """Return sums; a cost is ``null`` where no call had a price."""
-    known = spent.cost_nanos or spent.unpriced_calls == 0
+    known = spent.cost_nanos or spent.unpriced_calls < max(spent.llm_calls, 1)
     return {
         "runs": spent.runs,
         "llm_calls": spent.llm_calls,

@@ -1,12 +1,18 @@
 """The web application: pages for people and the API for programs, over one store."""
 
+import logging
 from time import perf_counter
 
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import BaseConverter
 
 from ingest.settings import Settings
-from ingest.store.engine import Store
+from ingest.store.engine import Store, StoreBusy
+from ingest.store.lists import BadCursor
+from ingest.store.query import UnknownField
 
 from .api import api
 from .assets import asset_href
@@ -23,13 +29,25 @@ from .views.people import people_views
 from .views.run import run_views
 from .views.runs import runs_views
 
+log = logging.getLogger(__name__)
+
 _BLUEPRINTS = (api, home_views, runs_views, run_views, costs_views, people_views, files_views, health_views)
+
+_RETRY_S = "2"
+
+
+class _Whole(BaseConverter):
+    """The rest of a path, whatever it is: names of sessions, users and agents may begin with a slash."""
+
+    regex = ".+"
+    part_isolating = False
 
 
 def create_app(settings: Settings, store: Store) -> Flask:
     """Return the application. It holds no state of its own but counters and caches; requests may run in many threads."""
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False
+    app.url_map.converters["whole"] = _Whole
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "autoescape": True}
     app.jinja_env.globals["asset"] = asset_href
@@ -38,11 +56,19 @@ def create_app(settings: Settings, store: Store) -> Flask:
     app.before_request(_start)
     app.before_request(admit)
     app.after_request(_finish)
-    app.register_error_handler(ApiError, _tell)
-    app.register_error_handler(HTTPException, _tell_http)
+    _tell_errors(app)
     for blueprint in _BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
+
+
+def _tell_errors(app: Flask) -> None:
+    app.register_error_handler(ApiError, _tell)
+    app.register_error_handler(HTTPException, _tell_http)
+    app.register_error_handler(BadCursor, _tell_cursor)
+    app.register_error_handler(UnknownField, _tell_field)
+    for away in (StoreBusy, DBAPIError, NoConnection):
+        app.register_error_handler(away, _tell_away)
 
 
 def _start() -> None:
@@ -55,10 +81,49 @@ def _finish(response: Response) -> Response:
 
 
 def _tell(error: ApiError) -> Response:
-    return error_response(error) if request.path.startswith("/api/") else refuse(error)
+    return error_response(error) if _is_for_programs() else refuse(error)
+
+
+def _is_for_programs() -> bool:
+    return request.path.startswith("/api/") or request.path == "/metrics"
+
+
+_WORDS = {
+    404: ("There is no such page.", ""),
+    405: ("This address cannot be asked that way.", ""),
+    413: ("The request is too large.", ""),
+    500: ("Something in Clew is wrong; its log says what.", ""),
+}
+_API_WORDS = {404: ("There is no such route.", "GET /api/v1/openapi.json lists all there are.")}
 
 
 def _tell_http(error: HTTPException) -> Response:
     status = error.code or 500
-    words = {404: "There is no such page.", 405: "This address cannot be asked that way.", 413: "The request is too large."}
-    return _tell(ApiError(status, error.name.lower().replace(" ", "_"), words.get(status, error.description or error.name)))
+    words = _WORDS | (_API_WORDS if _is_for_programs() else {})
+    message, hint = words.get(status, (error.description or error.name, ""))
+    response = _tell(ApiError(status, error.name.lower().replace(" ", "_"), message, hint))
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response
+
+
+def _tell_cursor(error: BadCursor) -> Response:
+    return _tell(ApiError(400, "bad_cursor", f"{str(error).capitalize()}.", "Start without cursor."))
+
+
+def _tell_field(error: UnknownField) -> Response:
+    return _tell(ApiError(400, "bad_filter", f"{str(error)[:200].capitalize()}."))
+
+
+def _tell_away(error: Exception) -> Response:
+    """Answer that the store is busy, away or not of this version; any other complaint of a database is a fault of ours."""
+    if isinstance(error, DBAPIError) and not error.connection_invalidated:
+        problem = library().problem()
+        if problem is None and not isinstance(error, OperationalError):
+            raise error
+    else:
+        problem = None
+    log.warning("the store did not answer: %s", type(error).__name__)
+    response = _tell(ApiError(503, "store_unavailable", problem or "The store cannot be read now.", "Try again in a few seconds."))
+    response.headers["Retry-After"] = _RETRY_S
+    return response

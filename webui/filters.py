@@ -183,7 +183,7 @@ class _Parser:
         if fields is TRACE_FIELDS and token.text in STEP_FIELDS:
             raise FilterError(f"{token.text} is a field of steps.", f"Write any step ({token.text} ...).")
         known = [*fields, *(("reference.NAME", *_KEYWORDS) if fields is TRACE_FIELDS else ())]
-        raise FilterError(f"Unknown field {token.text!r}.", _nearest(token.text, known))
+        raise FilterError(f"Unknown field {token.text!r}.", nearest(token.text, known))
 
     def _operator(self, field: str) -> Operator:
         token = self._next(f"an operator after {field}")
@@ -194,7 +194,7 @@ class _Parser:
                 return _operator_of(operator)
         raise FilterError(
             f"Unknown operator {token.text!r} after {field}.",
-            _nearest(token.text, [*get_args(Operator), "not in", "not contains"]),
+            nearest(token.text, [*get_args(Operator), "not in", "not contains"]),
         )
 
     def _list(self, field: str) -> tuple[Value, ...]:
@@ -218,7 +218,7 @@ class _Parser:
         text = _unquote(token.text)
         words = _WORDS_OF.get(field)
         if words is not None and text not in words:
-            raise FilterError(f"{field} is never {text!r}.", _nearest(text, words))
+            raise FilterError(f"{field} is never {text!r}.", nearest(text, words))
         return text
 
     def _time(self, token: _Token) -> int:
@@ -292,7 +292,8 @@ def _unquote(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
 
 
-def _nearest(word: str, known: Sequence[str]) -> str:
+def nearest(word: str, known: Sequence[str]) -> str:
+    """Return a hint: the known word that a mistaken one comes closest to, or all there are."""
     close = get_close_matches(word, known, n=1, cutoff=0.5)
     return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
 

@@ -60,7 +60,7 @@ def money(nanos: int | None) -> str:
         return f"{sign}${amount / _NANOS:,.2f}"
     if amount >= _NANOS // 1_000:
         return f"{sign}${amount / _NANOS:.4f}"
-    return f"{sign}${amount / _NANOS:.6f}"
+    return f"{sign}${amount / _NANOS:.{5 if amount >= _NANOS // 10_000 else 6}f}"
 
 
 def cost(nanos: int | None, unpriced_calls: int) -> str:
@@ -126,14 +126,15 @@ def _utc(at_ns: int) -> datetime:
     return datetime.fromtimestamp(min(at_ns // _NANOS, 253_402_300_799), UTC)
 
 
-_DIRECTION_MARKS = dict.fromkeys((0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+_UNSHOWN = dict.fromkeys((*range(9), *range(14, 32), 0x7F, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+"""Control characters, and marks that turn text around."""
 
 
 def clip(text: str | None, limit: int) -> str:
-    """Return one line of a text, cut to a number of characters with an ellipsis, without marks that turn text around."""
+    """Return one line of a text, cut to a number of characters with an ellipsis, without what cannot be seen or turns text around."""
     if not text:
         return ""
-    line = " ".join(text[: limit * 4].translate(_DIRECTION_MARKS).split())
+    line = " ".join(text[: limit * 4].translate(_UNSHOWN).split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 

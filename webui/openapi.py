@@ -61,10 +61,14 @@ def _schemas() -> dict[str, Schema]:
         "Error": _record(error=_record(code={"type": "string"}, message={"type": "string"}, hint={"type": "string"})),
         "Usage": _record(**dict.fromkeys(
             ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens"), _maybe("integer"))),
-        "Termination": _record(reason={"enum": list(TERMINATION_REASONS)}, source={"enum": ["declared", "inferred"]}, detail=_TEXT, span_id=_MAYBE_ID16),
-        "Tool": _record(name={"type": "string"}, call_id=_TEXT, arguments={}, result=_TEXT, error=_TEXT, source={"enum": ["span", "derived"]}),
+        "Termination": _record(
+            reason={"enum": list(TERMINATION_REASONS)}, source={"enum": ["declared", "inferred"]}, detail=_TEXT, span_id=_MAYBE_ID16),
+        "Tool": _record(
+            name={"type": "string"}, call_id=_TEXT, arguments={}, result=_TEXT, error=_TEXT, source={"enum": ["span", "derived"]}),
         "Option": _record(name={"type": "string"}, because=_TEXT, score=_NUMBER),
-        "Decision": _record(question=_TEXT, chosen={"type": "string"}, because=_TEXT, source={"enum": ["declared", "derived"]}, alternatives=_list(_ref("Option"))),
+        "Decision": _record(
+            question=_TEXT, chosen={"type": "string"}, because=_TEXT, source={"enum": ["declared", "derived"]},
+            alternatives=_list(_ref("Option"))),
         "Step": _record(
             index=_COUNT, span_id=_ID16, kind={"enum": list(STEP_KINDS)}, name={"type": "string"}, started_at=_TIME, ended_at=_TIME,
             duration_ms={"type": "number"}, status={"enum": ["ok", "error"]}, error=_TEXT, thought=_TEXT, input=_TEXT, output=_TEXT,
@@ -87,7 +91,8 @@ def _schemas() -> dict[str, Schema]:
             matches=_list(_record(kind={"enum": ["trace", "session", "user", "reference"]}, trace_id=_ID32, span_id=_MAYBE_ID16,
                                   agent=_TEXT, started_at=_MAYBE_TIME, matched={"type": "string"})),
             miss={"anyOf": [{"type": "null"}, _record(
-                reason={"enum": ["never_seen", "settling", "deleted_by_retention", "not_permitted", "malformed"]}, message={"type": "string"})]}),
+                reason={"enum": ["never_seen", "settling", "deleted_by_retention", "not_permitted", "malformed"]},
+                message={"type": "string"})]}),
         "Spent": _record(**dict.fromkeys(
             ("runs", "llm_calls", "tool_calls", "errors", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
              "reasoning_tokens", "unpriced_calls"), _COUNT), cost_usd=_MONEY),
@@ -135,8 +140,10 @@ def _paths() -> dict[str, Schema]:
         "/api/v1/traces/{trace_id}/spans/{span_id}": _get(
             "Read one span as stored", "Span", trace, _parameter("span_id", _ID16, "16 hex digits", "path")),
         "/api/v1/costs": _get(
-            "Sum up what was spent", "Costs", since, until, _parameter("by", text, f"any of {', '.join(BY)}, joined by commas"), also=("400", "401")),
-        "/api/v1/sessions/{id}": _get("Read a session's runs in order", "Session", _parameter("id", text, "the session's id", "path"), limit),
+            "Sum up what was spent", "Costs", since, until, _parameter("by", text, f"any of {', '.join(BY)}, joined by commas"),
+            also=("400", "401")),
+        "/api/v1/sessions/{session_id}": _get(
+            "Read a session's runs in order", "Session", _parameter("session_id", text, "the session's id", "path"), limit, cursor),
     }  # fmt: skip
 
 

@@ -1,7 +1,11 @@
 """Who may read, and what a browser may do with an answer."""
 
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
 from flask import Response, g, request
 
+from ingest.settings import Settings
 from ingest.store.access import authenticate
 
 from .errors import ApiError
@@ -29,7 +33,10 @@ def admit() -> None:
     """Name the project that the request may read; raises ``ApiError`` 401 without a valid key where keys are needed."""
     lib = library()
     g.project_id = DEFAULT_PROJECT
-    if not lib.settings.auth or request.endpoint in OPEN_ENDPOINTS:
+    if request.endpoint in OPEN_ENDPOINTS:
+        return
+    if not lib.settings.auth:
+        _expect_own_name(lib.settings)
         return
     project_id = authenticate(lib.store, key, "read") if (key := given_key()) else None
     if project_id is None:
@@ -40,6 +47,28 @@ def admit() -> None:
             "Send the header Authorization: Bearer KEY; clew key create makes one.",
         )
     g.project_id = project_id
+
+
+def _expect_own_name(settings: Settings) -> None:
+    """Without keys, answer only to names of this machine: a page elsewhere could else point its own name here and read all."""
+    name = _host_name(f"//{request.host}")
+    if name and (name in ("localhost", settings.host.lower(), _host_name(settings.base_url)) or _is_loopback(name)):
+        return
+    raise ApiError(421, "misdirected", "This Clew does not answer to that host name.", "Set CLEW_BASE_URL to the address it is reached by.")
+
+
+def _host_name(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def given_key() -> str:

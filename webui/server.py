@@ -1,6 +1,7 @@
 """The web process: a threaded WSGI server around the application."""
 
 import signal
+import socket
 from collections.abc import Callable
 from threading import current_thread, main_thread
 from types import FrameType
@@ -21,12 +22,15 @@ _IDLE_S = 60
 
 
 def serve(settings: Settings, ready: Ready) -> None:
-    """Serve pages and API until SIGTERM or SIGINT; port 0 takes any free one and ``ready`` names it."""
-    app = create_app(settings, open_store(settings.database_url))
+    """Serve pages and API until SIGTERM or SIGINT; port 0 takes any free one and ``ready`` names it.
+
+    Raises ``OSError`` where the address cannot be listened on; its text says so in one sentence.
+    """
+    listener = _listen(settings.host, settings.port)
+    store = open_store(settings.database_url)
     server = create_server(
-        app,
-        host=settings.host,
-        port=settings.port,
+        create_app(settings, store),
+        sockets=[listener],
         threads=_THREADS,
         connection_limit=_CONNECTIONS,
         channel_timeout=_IDLE_S,
@@ -35,15 +39,32 @@ def serve(settings: Settings, ready: Ready) -> None:
         max_request_header_size=1 << 16,
         ident=None,
     )
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
     if current_thread() is main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _stop)
-    ready("web", f"http://{host}:{server.effective_port}")
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    ready("web", f"http://{host}:{listener.getsockname()[1]}")
     try:
         server.run()
     finally:
         server.close()
+        store.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket bound to the first address of a host: ``localhost`` is one listener with one port, not two."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise OSError(f"Cannot listen on {host}: {error.strerror or error}.") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise OSError(f"Cannot listen on {host} port {port}: {error.strerror or error}.") from error
+    return listener
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

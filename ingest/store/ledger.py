@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Table, func, select
 
-from .bulk import Row, Transaction, insert_into, marks, take_turn, transaction
+from .bulk import Row, Transaction, marks, take_turn, transaction
 from .derived import LEDGER_DIMENSIONS, LEDGER_SUMS, ledger, rollup_day, rollup_hour
 from .engine import Store
 
@@ -55,15 +55,15 @@ def _add(sums: list[int], more: Sequence[int], sign: int = 1) -> None:
 def _apply(tx: Transaction, table: Table, moved: Mapping[Row, Sequence[int]]) -> None:
     """Add differences to a roll-up; a row that comes to nothing goes."""
     changed = sorted((*key, *sums) for key, sums in moved.items() if any(sums))
-    tx.many(_UPSERT[table.name], changed)
+    tx.insert(table.name, table.c.keys(), changed, _ADD[table.name])
     shrunk = [row[: -len(LEDGER_SUMS)] for row in changed if min(row[-len(LEDGER_SUMS) :]) < 0]
     tx.many(_DELETE_NOTHING[table.name], shrunk)
 
 
-def _upsert(table: Table) -> str:
+def _added_up(table: Table) -> str:
     keys = ", ".join(table.primary_key.columns.keys())
     added = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in LEDGER_SUMS)
-    return f"{insert_into(table.name, table.c.keys())} ON CONFLICT ({keys}) DO UPDATE SET {added}"
+    return f"({keys}) DO UPDATE SET {added}"
 
 
 def _delete_nothing(table: Table) -> str:
@@ -71,7 +71,7 @@ def _delete_nothing(table: Table) -> str:
     return f"DELETE FROM {table.name} WHERE {key} AND {' AND '.join(f'{name} = 0' for name in LEDGER_SUMS)}"
 
 
-_UPSERT = {table.name: _upsert(table) for table in (rollup_hour, rollup_day)}
+_ADD = {table.name: _added_up(table) for table in (rollup_hour, rollup_day)}
 _DELETE_NOTHING = {table.name: _delete_nothing(table) for table in (rollup_hour, rollup_day)}
 
 

@@ -15,9 +15,9 @@ from sqlalchemy import TextClause, text
 
 from ingest.chain.reconstruct import TraceContext, reconstruct
 
-from .bulk import Row, Transaction, insert_into, marks, take_turn, transaction
+from .bulk import Row, Transaction, marks, take_turn, transaction
 from .derive import Derived, derive
-from .derived import decision, ledger, reference, run, summary
+from .derived import decision, ledger, option_set, reference, run, summary
 from .engine import Store, StoreBusy
 from .ledger import move_rollups
 from .prices import StoredPrices, save_prices
@@ -38,10 +38,7 @@ _READ_TRACES = 8
 
 _TABLES = (summary, run, decision, ledger, reference)
 
-_INSERT_OPTION = (
-    "INSERT INTO option_set (project_id, set_hash, place, name, because, score) VALUES (?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (project_id, set_hash, place) DO NOTHING"
-)
+_KEEP_OPTION = "(project_id, set_hash, place) DO NOTHING"
 _MARK_LINKED = (
     "UPDATE trace SET linked_version = ?, dirty_ns = CASE WHEN version = ? THEN NULL ELSE dirty_ns END "
     "WHERE project_id = ? AND trace_id = ?"
@@ -184,12 +181,12 @@ def _replace(tx: Transaction, table: str, columns: Sequence[str], batch: Sequenc
     if gone:
         went = [one.trace_id for one in stale if one.trace_id in old]
         tx.run(f"DELETE FROM {table} WHERE project_id = ? AND trace_id IN ({marks(went)})", (batch[0].project_id, *went))
-    tx.many(insert_into(table, columns), fresh)
+    tx.insert(table, columns, fresh)
     if table == ledger.name:
         move_rollups(tx, gone, fresh)
     elif table == decision.name:
         options = {set_hash: rows for one in stale for set_hash, rows in one.derived.options.items()}
-        tx.many(_INSERT_OPTION, [row for _, rows in sorted(options.items()) for row in rows])
+        tx.insert(option_set.name, option_set.c.keys(), [row for _, rows in sorted(options.items()) for row in rows], _KEEP_OPTION)
     return len(gone) + len(fresh)
 
 

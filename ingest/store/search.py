@@ -123,19 +123,17 @@ def store_documents(tx: Transaction, project_id: int, docs: Mapping[bytes, Mappi
     """
     old = _read_entries(tx, project_id, known)
     changed = 0
-    next_block = None
+    added: list[tuple[bytes, Sequence[tuple[bytes, Texts]]]] = []
     for trace_id, wanted in docs.items():
         had = {entry.span_id: entry for entry in old.get(trace_id, ())}
         stale = [entry for entry in had.values() if wanted.get(entry.span_id, _NOTHING) != entry.texts]
         if stale:
             _replace_entries(tx, old[trace_id], {entry.span_id: wanted.get(entry.span_id, _NOTHING) for entry in stale})
         fresh = [(span_id, texts) for span_id, texts in wanted.items() if span_id not in had]
-        for start in range(0, len(fresh), BLOCK_SPANS):
-            if next_block is None:
-                next_block = _next_block(tx, project_id)
-            _add_block(tx, next_block, project_id, trace_id, fresh[start : start + BLOCK_SPANS])
-            next_block += 1
+        added.extend((trace_id, fresh[start : start + BLOCK_SPANS]) for start in range(0, len(fresh), BLOCK_SPANS))
         changed += len(stale) + len(fresh)
+    if added:
+        _add_blocks(tx, project_id, added)
     return changed
 
 
@@ -162,10 +160,14 @@ def _next_block(tx: Transaction, project_id: int) -> int:
     return first if last is None else int(last) + 1
 
 
-def _add_block(tx: Transaction, block: int, project_id: int, trace_id: bytes, fresh: Sequence[tuple[bytes, Texts]]) -> None:
-    entries = [_Entry((block << _PLACE_BITS | place) << _FIELD_BITS, *item) for place, item in enumerate(fresh)]
-    tx.run("INSERT INTO search_doc (id, project_id, trace_id, texts) VALUES (?, ?, ?, ?)", (block, project_id, trace_id, _pack(entries)))
-    _index(tx, entries)
+def _add_blocks(tx: Transaction, project_id: int, added: Iterable[tuple[bytes, Sequence[tuple[bytes, Texts]]]]) -> None:
+    blocks, indexed = [], []
+    for block, (trace_id, fresh) in enumerate(added, _next_block(tx, project_id)):
+        entries = [_Entry((block << _PLACE_BITS | place) << _FIELD_BITS, *item) for place, item in enumerate(fresh)]
+        blocks.append((block, project_id, trace_id, _pack(entries)))
+        indexed.extend(entries)
+    tx.insert(search_doc.name, search_doc.c.keys(), blocks)
+    _index(tx, indexed)
 
 
 def _replace_entries(tx: Transaction, entries: Sequence[_Entry], texts: Mapping[bytes, Texts]) -> None:
@@ -206,8 +208,9 @@ def _index(tx: Transaction, entries: Iterable[_Entry]) -> None:
     if tx.dialect == "sqlite":
         tx.many("INSERT INTO search_fts (rowid, body) VALUES (?, ?)", rows)
     else:
-        plain = [(doc_id, " ".join(_words(body)).casefold()) for doc_id, body in rows]
-        tx.many("INSERT INTO search_word (id, words) VALUES (?, to_tsvector('simple', ?))", plain)
+        ids, bodies = [doc_id for doc_id, _ in rows], [" ".join(_words(body)).casefold() for _, body in rows]
+        of_rows = "unnest(CAST(? AS bigint[]), CAST(? AS text[])) AS fresh (id, body)"
+        tx.run(f"INSERT INTO search_word (id, words) SELECT id, to_tsvector('simple', body) FROM {of_rows}", (ids, bodies))
 
 
 def _unindex(tx: Transaction, entries: Iterable[_Entry]) -> None:
@@ -215,7 +218,7 @@ def _unindex(tx: Transaction, entries: Iterable[_Entry]) -> None:
     if tx.dialect == "sqlite":
         tx.many("INSERT INTO search_fts (search_fts, rowid, body) VALUES ('delete', ?, ?)", rows)
     else:
-        tx.many("DELETE FROM search_word WHERE id = ?", [(doc_id,) for doc_id, _ in rows])
+        tx.run("DELETE FROM search_word WHERE id = ANY(?)", ([doc_id for doc_id, _ in rows],))
 
 
 # --- searching ----------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from .bulk import Row, Transaction, insert_into, marks, transaction
+from .bulk import Row, Transaction, marks, transaction
 from .engine import Store, StoreBusy
 from .prepare import LogRow, Prepared, PreparedTrace, SpanRow
 from .schema import chunk, log_chunk, log_record, span
@@ -144,14 +144,15 @@ def _write_project(tx: Transaction, project_id: int, pending: dict[bytes, _Pendi
     news = {trace_id: one for trace_id, one in sorted(pending.items()) if one.spans or one.logs}
     rows = [row for one in news.values() for _, row in sorted(one.spans.items())]
     logs = [entry for one in news.values() for _, entry in sorted(one.logs.items())]
-    _insert(tx, "chunk", chunk.c.keys(), list(_chunk_rows(project_id, news)), "(project_id, trace_id, chunk_id) DO NOTHING")
-    _insert(tx, "span", span.c.keys(), rows, _REPLACE_SPAN)
-    _insert(tx, "log_chunk", log_chunk.c.keys(), list(_log_chunk_rows(project_id, news)), "(project_id, trace_id, chunk_id) DO NOTHING")
-    _insert(tx, "log_record", log_record.c.keys(), logs, "(project_id, trace_id, span_id, record_id) DO NOTHING")
+    tx.insert("chunk", chunk.c.keys(), list(_chunk_rows(project_id, news)), _KEEP_CHUNK)
+    tx.insert("span", span.c.keys(), rows, _REPLACE_SPAN)
+    tx.insert("log_chunk", log_chunk.c.keys(), list(_log_chunk_rows(project_id, news)), _KEEP_CHUNK)
+    tx.insert("log_record", log_record.c.keys(), logs, "(project_id, trace_id, span_id, record_id) DO NOTHING")
     seen = [(project_id, trace_id, 1, min(one.arrived_ns), min(one.arrived_ns), max(one.arrived_ns)) for trace_id, one in news.items()]
-    _insert(tx, "trace", ("project_id", "trace_id", "version", "dirty_ns", "first_seen_ns", "last_seen_ns"), seen, _TOUCH_TRACE)
+    tx.insert("trace", ("project_id", "trace_id", "version", "dirty_ns", "first_seen_ns", "last_seen_ns"), seen, _TOUCH_TRACE)
 
 
+_KEEP_CHUNK = "(project_id, trace_id, chunk_id) DO NOTHING"
 _KEYS = ("project_id", "trace_id", "span_id")
 _SET_SPAN = ", ".join(f"{name} = excluded.{name}" for name in span.c.keys() if name not in _KEYS)
 _REPLACE_SPAN = (
@@ -165,16 +166,6 @@ _TOUCH_TRACE = (
     "first_seen_ns = CASE WHEN excluded.first_seen_ns < trace.first_seen_ns THEN excluded.first_seen_ns ELSE trace.first_seen_ns END, "
     "last_seen_ns = CASE WHEN excluded.last_seen_ns > trace.last_seen_ns THEN excluded.last_seen_ns ELSE trace.last_seen_ns END"
 )
-
-
-def _insert(tx: Transaction, table: str, columns: Sequence[str], rows: Sequence[Row], on_conflict: str) -> None:
-    """Insert rows in key order; what is there already is dealt with as said."""
-    if not rows:
-        return
-    if tx.dialect == "sqlite":
-        tx.many(f"{insert_into(table, columns)} ON CONFLICT {on_conflict}", rows)
-    else:
-        tx.copy(table, columns, rows, on_conflict)
 
 
 def _chunk_rows(project_id: int, news: dict[bytes, _Pending]) -> Iterator[Row]:

@@ -8,7 +8,7 @@ import orjson
 
 from ingest.model import Run, Span, Step
 from webui.api_json import span_json, timestamp
-from webui.format import UNKNOWN, clip, cost, count, duration, size
+from webui.format import UNKNOWN, clip, cost, count, duration, plural, size
 
 from .origin import Origin, trace_arguments
 from .steps import Fork, Placed, Road, fork_of, is_cause
@@ -79,7 +79,8 @@ def build_panel(run: Run, placed: Sequence[Placed], at: int, tab: str, span: Spa
 
 
 def _facts(run: Run, step: Step) -> str:
-    parts = [step.kind if step.status == "ok" else "failed"]
+    kind = {"llm": "model call", "agent": "sub-agent"}.get(step.kind, step.kind)
+    parts = [kind if step.status == "ok" else f"{kind} failed"]
     if step.ended_ns > step.started_ns:
         parts.append(duration(step.ended_ns - step.started_ns))
     if step.started_ns > run.started_ns:
@@ -92,6 +93,8 @@ def _why(run: Run, placed: Sequence[Placed], at: int, span: Span | None) -> dict
     texts = []
     if step.thought:
         texts.append(_text(step.thought, words=True, title="Thought"))
+    elif step.output and step.kind in ("llm", "plan"):
+        texts.append(_text(step.output, words=True, title="Said"))
     if step.tool is not None and step.tool.arguments is not None:
         texts.append(_data(step.tool.arguments, "Arguments as sent"))
     decision = step.decision
@@ -118,7 +121,7 @@ def _led_here(placed: Sequence[Placed], at: int) -> tuple[Cause, ...]:
                 Cause(
                     item.key,
                     str(step.index),
-                    f"decided, over {others} others" if others else "decided",
+                    f"decided, over {plural(others, 'other')}" if others else "decided",
                     clip(step.decision.because, 160),
                 )
             )
@@ -200,9 +203,15 @@ def _raw(run: Run, placed: Sequence[Placed], at: int, span: Span | None) -> dict
     if span is None:
         return {"texts": ()}
     whole = span_json(span)
-    rows = (("Span", whole["span_id"]), ("Parent", whole["parent_span_id"] or UNKNOWN), ("Name", clip(span.name, 200)),
-            ("Started", timestamp(span.start_ns) or UNKNOWN), ("Ended", timestamp(span.end_ns) or UNKNOWN),
-            ("Status", f"{span.status_code} {clip(span.status_message, 300)}".strip()), ("Scope", clip(f"{span.scope.name} {span.scope.version}", 200)))  # fmt: skip
+    rows = (
+        ("Span", whole["span_id"]),
+        ("Parent", whole["parent_span_id"] or UNKNOWN),
+        ("Name", clip(span.name, 200)),
+        ("Started", timestamp(span.start_ns) or UNKNOWN),
+        ("Ended", timestamp(span.end_ns) or UNKNOWN),
+        ("Status", f"{span.status_code} {clip(span.status_message, 300)}".strip()),
+        ("Scope", clip(f"{span.scope.name} {span.scope.version}", 200)),
+    )
     texts = [_data(whole["attributes"], "Attributes")]
     if whole["events"]:
         texts.append(_data(whole["events"], "Events"))

@@ -65,7 +65,7 @@ def build_run_page(trace: Trace, asked: Asked, read_span: ReadSpan, now_ns: int)
         title=f"{short_id(trace.trace_id)} · {ident.agent} · {verdict.why}",
         ident=ident,
         verdict=verdict,
-        story=tuple((clause, chain.href(clause.key) + "#sel" if clause.key else "") for clause in clauses),
+        story=tuple((clause, f"{chain.href(clause.key)}#s-{clause.key}" if clause.key else "") for clause in clauses),
         asked=_said(run.input),
         answered=_said(run.output),
         strip=_strip(chain, now_ns),

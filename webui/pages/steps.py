@@ -162,7 +162,13 @@ def _name(step: Step, previous_model: str | None) -> str:
     if step.kind == "llm":
         model = step.model or step.name
         return clip(model, 80) if model != previous_model or not _say(step) else ""
-    return "" if step.kind in ("plan", "thought", "decision") else clip(step.name, 80)
+    return "" if step.kind in ("plan", "thought", "decision") else _without_word(clip(step.name, 80), _word(step))
+
+
+def _without_word(name: str, word: str) -> str:
+    """Drop the kind's own word from the start of a name, which the row says already."""
+    plain = word.lower()
+    return name[len(plain) :].lstrip(" :_-") if plain and name.lower().startswith(plain) else name
 
 
 def _say(step: Step) -> str:

@@ -94,7 +94,8 @@ def _bars(placed: Sequence[Placed], start: int, length: int) -> list[Bar]:
         x = _place(item.step.started_ns, start, length)
         width = min(max(_place(item.step.ended_ns, start, length) - x, _LEAST_WIDTH), 100.0)
         bars.append(Bar(f"f-{_look(item)}", f"{min(x, 100 - _LEAST_WIDTH):.2f}%", f"{width:.2f}%"))
-    return bars
+    # What failed is drawn last, so that nothing that ran beside it hides it.
+    return sorted(bars, key=lambda bar: bar.look == "f-fail")
 
 
 def _slots(drawn: Sequence[Placed], start: int, length: int) -> list[Bar]:

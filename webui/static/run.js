@@ -38,7 +38,13 @@ function select(row) {
   url.searchParams.set("step", row.dataset.step);
   url.searchParams.delete("panel");
   url.hash = "";
-  show(url, true);
+  return show(url, true);
+}
+
+// Below the chain on a narrow screen, a panel that changed would go unseen.
+function bringUp() {
+  const panel = document.getElementById("panel");
+  if (panel && getComputedStyle(panel).position === "static") panel.scrollIntoView({ block: "start" });
 }
 
 function move(by, test = () => true) {
@@ -73,11 +79,11 @@ addEventListener("click", (event) => {
     const here = url.pathname === location.pathname && url.searchParams.get("run") === new URL(location.href).searchParams.get("run");
     if (!here || !url.searchParams.has("step") || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    show(url, true);
+    show(url, true).then(() => { if (link.closest("#chain")) bringUp(); });
     return;
   }
   const row = event.target.closest("[data-step]");
-  if (row && !event.target.closest("summary, button, details[open]") && !String(getSelection())) select(row);
+  if (row && !event.target.closest("summary, button, details[open]") && !String(getSelection())) select(row).then(bringUp);
 });
 
 addEventListener("popstate", () => show(new URL(location.href), false));

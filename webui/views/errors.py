@@ -9,7 +9,9 @@ _TITLES = {
     404: "Nothing here",
     400: "That cannot be read",
     413: "Too large",
+    421: "Not under this name",
     500: "Clew failed to answer",
+    503: "The store is away",
 }
 
 

@@ -14,20 +14,20 @@ people_views = Blueprint("people", __name__)
 _MOST = 100
 
 
-@people_views.get("/sessions/<path:name>")
+@people_views.get("/sessions/<whole:name>")
 def session(name: str) -> str:
     """Show the runs of a session in the order they started."""
     found = reads().session(name, _MOST)
     return _page("session", name, found, more=len(found) == _MOST)
 
 
-@people_views.get("/users/<path:name>")
+@people_views.get("/users/<whole:name>")
 def user(name: str) -> str:
     """Show the newest runs of a user."""
     return _newest("user", name)
 
 
-@people_views.get("/agents/<path:name>")
+@people_views.get("/agents/<whole:name>")
 def agent(name: str) -> str:
     """Show the newest runs of an agent."""
     return _newest("agent", name)

@@ -3,7 +3,8 @@
 from flask import Blueprint, render_template, request
 
 from ingest.model import Span
-from webui.api import id_argument, unknown_trace
+from webui.api import unknown_trace
+from webui.arguments import id_argument
 from webui.errors import ApiError
 from webui.format import now_ns
 from webui.pages.chain import Asked
