@@ -5,6 +5,8 @@ import json
 import time
 from typing import Any, NamedTuple
 
+_MOST_IDLE_S = 20.0
+
 
 class Answer(NamedTuple):
     """An answer, read to its last byte."""
@@ -24,9 +26,13 @@ class Connection:
 
     def __init__(self, port: int, timeout_s: float = 120.0) -> None:
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+        self._used_at = time.perf_counter()
 
     def get(self, path: str) -> Answer:
         """Ask for a path. Raises ``OSError`` or ``http.client.HTTPException`` where nothing answers."""
+        if time.perf_counter() - self._used_at > _MOST_IDLE_S:
+            # Servers close connections that are idle for long. One that closes a busy connection is at fault, so nothing is retried.
+            self._http.close()
         return self._ask("GET", path, None, {})
 
     def post(self, path: str, body: bytes, content_type: str) -> Answer:
@@ -38,7 +44,8 @@ class Connection:
         self._http.request(method, path, body, headers)
         response = self._http.getresponse()
         read = response.read()
-        return Answer(response.status, read, (time.perf_counter() - started) * 1000, response.getheader("Retry-After"))
+        self._used_at = time.perf_counter()
+        return Answer(response.status, read, (self._used_at - started) * 1000, response.getheader("Retry-After"))
 
     def close(self) -> None:
         """Close the connection."""

@@ -20,7 +20,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, Instr
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
-from .content import AGENTS, Agent, PlannedSpan, plan_trace, resource_attributes
+from .content import AGENTS, SPANS_PER_TRACE, Agent, PlannedSpan, plan_trace, resource_attributes
 
 Encoding = Literal["protobuf", "json"]
 
@@ -103,20 +103,21 @@ def requests(workload: Workload, numbers: range, encoding: Encoding = "protobuf"
 
 
 def giant_requests(workload: Workload, number: int, spans: int, per_request: int) -> list[Request]:
-    """Return the requests of one trace of very many spans: an agent that goes on and on, all its steps below one root."""
+    """Return the requests of one trace of very many spans: an agent that goes on and on, all its steps below one root.
+
+    It takes the ids and times of as many traces as it is long, so the workload's steps should be longer than a run.
+    """
     agent = AGENTS[0]
+    laps = -(-(spans - 1) // (SPANS_PER_TRACE - 1))
     root = _values(workload, number, agent, "protobuf")
+    root[_stop_token(0)] = _values(workload, number + laps - 1, agent, "protobuf")[_stop_token(0)]
     rendered = _render(_template(agent, number, "protobuf"), root)
-    lap = 0
-    while len(rendered) < spans:
-        lap += 1
-        values = _values(workload, number + lap, agent, "protobuf")
-        # The same trace, root, user and session on every lap; only the spans' own ids and times are new.
-        values = {token: root[token] if token in _OF_THE_TRACE else value for token, value in values.items()}
-        rendered += _render(_template(agent, number + lap, "protobuf"), values)[1:]
+    for lap in range(number + 1, number + laps):
+        values = _values(workload, lap, agent, "protobuf") | {token: root[token] for token in _OF_THE_TRACE}
+        rendered += _render(_template(agent, lap, "protobuf"), values)[1:]
     return [
-        Request(_wrap_protobuf(agent, batch), CONTENT_TYPES["protobuf"], len(batch))
-        for batch in (rendered[at : at + per_request] for at in range(0, spans, per_request))
+        Request(_wrap_protobuf(agent, rendered[at : min(at + per_request, spans)]), CONTENT_TYPES["protobuf"], min(per_request, spans - at))
+        for at in range(0, spans, per_request)
     ]
 
 
@@ -151,7 +152,8 @@ def _stop_token(place: int) -> bytes:
     return b"~stop%02d~" % place
 
 
-_OF_THE_TRACE = frozenset({_TRACE_TOKEN, _span_token(0), b"~session~", b"~user~", b"~number~~", b"~rareword~", b"~rootspan-hex~~~"})
+_OF_THE_TRACE = (_TRACE_TOKEN, _span_token(0), b"~session~", b"~user~", b"~rootspan-hex~~~")
+"""What is the same on every lap of a giant trace."""
 
 
 def _plan(agent: Agent, variant: int) -> list[PlannedSpan]:

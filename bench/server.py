@@ -45,7 +45,7 @@ class Server:
         self._log = self.directory / "server.log"
         self._connection: Connection | None = None
         self.start_s = 0.0
-        """From starting the process to its first ready answer."""
+        """From starting the process until its web port answers that it is ready and its OTLP port is open."""
         self.settings: dict[str, str] = {}
         """Variables of its environment, beside those of the caller's that are not Clew's own."""
         self.process: psutil.Popen
@@ -63,7 +63,7 @@ class Server:
             self.process = psutil.Popen(self.command(), stdout=log, stderr=log, env=_environment(os.environ) | self.settings)
         self.trees = [ProcessTree(self.process.pid), *self.trees]
         deadline = started + _START_TIMEOUT_S
-        while not _is_ready(self.web_port):
+        while not (_is_ready(self.web_port) and _listens(self.otlp_port)):
             if self.process.poll() is not None or time.perf_counter() > deadline:
                 raise ServerFailed(f"{self.name} did not start: {self.last_words()}")
             time.sleep(_READY_POLL_S)
@@ -213,6 +213,11 @@ def _is_ready(port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_until(claim: Callable[[], bool], timeout_s: float, poll_s: float = 0.03) -> float:

@@ -5,7 +5,7 @@ from typing import Any
 
 from ingest.model import Decision as Choice
 from ingest.model import Option, Run, Step, Termination, ToolCall, Totals, Trace, Usage
-from tests.builders import SECOND, T0, TRACE_ID, agent, chain, llm, span_id, tool
+from tests.builders import SECOND, T0, TRACE_ID, agent, asks, chain, llm, span_id, tool
 from webui.pages.chain import Asked
 from webui.pages.folds import Fold, find_folds
 from webui.pages.origin import trace_arguments
@@ -90,7 +90,7 @@ def test_wrappers_without_content_are_left_out_and_counted() -> None:
     wrapper = Step(span_id(1), "other", "workflow", T0, T0 + SECOND, index=1, children=[said(2, "a"), call(3, "x")])
     page = page_of(run_of(wrapper))
     assert [row.step.index for row in page.chain.rows if row.step] == ["2", "3"]
-    assert page.hidden == 1
+    assert page.hidden == "1 wrapper span"
 
 
 def test_repeats_after_the_first_are_folded() -> None:
@@ -108,6 +108,22 @@ def test_other_results_are_no_repeat() -> None:
     same_arguments = [call(n, "poll", {}, f"state {n}") for n in range(1, 9)]
     assert find_folds(place_steps(same_arguments)) == []
     assert find_folds(place_steps([said(n, f"thought {n}") for n in range(1, 9)])) == []
+
+
+def test_what_is_not_on_record_is_no_repeat() -> None:
+    """Without arguments, or without a word of a sub-agent's work, nobody knows that nothing new came."""
+    assert find_folds(place_steps([call(n, "search", None, None) for n in range(1, 9)])) == []
+    agents = [Step(span_id(n), "agent", "surfer", T0 + n, T0 + n + 1, index=n, run_id=span_id(n)) for n in range(1, 9)]
+    assert find_folds(place_steps(agents)) == []
+    failed = [call(n, "search", None, None, "TimeoutError") for n in range(1, 9)]
+    assert find_folds(place_steps(failed)) == [Fold(1, 8, 7)]
+
+
+def test_a_sub_agent_called_often_is_told_once() -> None:
+    spans = [agent(1, "lead", lasts=100), *(agent(n, "surfer", 1, at=n, lasts=0.5) for n in range(2, 7))]
+    assert [clause.before + clause.name + clause.after for clause, _ in page_of(chain(*spans)).story][:-1] == [
+        "Called sub-agent surfer × 5"
+    ]
 
 
 def test_two_rounds_are_no_fold() -> None:
@@ -130,7 +146,7 @@ def test_the_story_states_failure_repeat_choice_and_end() -> None:
     page = page_of(run_of(*steps, reason="token_budget"))
     told = " ".join(f"{clause.before}{clause.name}{clause.after}." for clause, _ in page.story)
     assert told == (
-        "0 model calls; called check × 5. First failure: check (404). Repeated check 4 times more with nothing new. "
+        "Called check × 5. First failure: check (404). Repeated check 4 times more with nothing new. "
         "Chose cancel over move. Stopped: token budget."
     )
     assert all(href.startswith(f"/traces/{TRACE_ID.hex()}?step=") for clause, href in page.story if clause.key)
@@ -155,10 +171,7 @@ def test_arguments_are_traced_to_where_they_came_from() -> None:
     steps.append(call(3, "book", {"client": "cl_2270", "tz": "Europe/Zurich", "who": "Keller", "from": "2026-05-18", "n": 1}))
     trace = run_of(*steps, input="Please move the review with Keller")
     placed = place_steps(trace.runs[0].steps)
-    found = {
-        origin.name: (origin.source, origin.index, origin.unknown)
-        for origin in trace_arguments(placed[2], placed[:2], trace.runs[0])
-    }
+    found = {origin.name: (origin.source, origin.index, origin.unknown) for origin in trace_arguments(placed[2], placed[:2], trace.runs[0])}
     assert found == {
         "client": ("", "", True),
         "tz": ("result of step", "1", False),
@@ -186,9 +199,7 @@ def test_more_of_a_long_chain_can_be_asked_for() -> None:
 
 
 def test_a_nested_run_is_a_card() -> None:
-    trace = chain(
-        agent(1, "boss", lasts=9), llm(2, 1), agent(3, "helper", 1, at=2, lasts=3), llm(4, 3, at=2), tool(5, "find", 3, at=3)
-    )
+    trace = chain(agent(1, "boss", lasts=9), llm(2, 1), agent(3, "helper", 1, at=2, lasts=3), llm(4, 3, at=2), tool(5, "find", 3, at=3))
     page = page_of(trace)
     (sub,) = [row.sub for row in page.chain.rows if row.sub]
     assert sub.agent == "helper"
@@ -211,3 +222,31 @@ def test_unknown_cost_is_a_word() -> None:
     trace = run_of(said(1, "a"))
     trace.runs[0].totals = Totals(llm_calls=2, unpriced_calls=2, steps=2)
     assert page_of(trace).verdict.cost == "unpriced"
+
+
+def test_a_failure_in_a_sub_agent_is_told_and_its_card_selected() -> None:
+    """A run that itself saw no failure leads to the one inside."""
+    trace = chain(
+        agent(1, "triage"), llm(2, 1, output="ask the expert"), agent(3, "expert", 1, at=2, lasts=5),
+        llm(4, 3, at=3), tool(5, "ping", 3, at=4, failed=True, error_message="no route"), llm(6, 1, at=8, output="down"),
+    )  # fmt: skip
+    page = page_of(trace)
+    (told,) = [(clause, href) for clause, href in page.story if clause.bad]
+    assert (told[0].before, told[0].name, told[0].after) == ("First failure, in expert: ", "ping", " (no route)")
+    assert told[1] == f"/traces/{TRACE_ID.hex()}?run={span_id(3).hex()}&step={span_id(5).hex()}#s-{span_id(5).hex()}"
+    (selected,) = [row for row in page.chain.rows if row.selected]
+    assert selected.sub is not None
+    assert (selected.sub.agent, selected.sub.failed, selected.sub.open) == ("expert", "1 failed", True)
+
+
+def test_what_failed_is_drawn_above_what_ran_beside_it() -> None:
+    trace = chain(agent(1, "triage"), tool(2, "ping", 1, at=1, failed=True), tool(3, "logs", 1, at=1, lasts=5))
+    assert [bar.look for bar in page_of(trace).strip.bars] == ["f-tool", "f-fail"]
+
+
+def test_decisions_on_the_strip_stay_few() -> None:
+    """A long run marks declared decisions only; those read from tool calls would be a solid line."""
+    spans = [agent(1, "crawler", lasts=1000)]
+    spans += [llm(n, 1, at=5 * n, tool_requests=asks("fetch"), tools_offered=["fetch", "stop"]) for n in range(2, 200)]
+    assert page_of(chain(*spans)).strip.decisions == ()
+    assert len(page_of(chain(*spans[:10])).strip.decisions) == 9

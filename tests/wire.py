@@ -9,7 +9,7 @@ from ingest.model import LogRecord, Resource, Scope, Span
 from ingest.store.derived import ledger, rollup_day, rollup_hour
 from ingest.store.engine import Store
 from ingest.store.ledger import table_sums
-from ingest.store.linker import Pace, link_dirty
+from ingest.store.linker import REST_NS, Pace, link_dirty
 from ingest.store.prepare import prepare
 from ingest.store.prices import load_prices
 from ingest.store.reader import read_spans, read_trace
@@ -96,7 +96,7 @@ def store_spans(store: Store, spans: Sequence[Span], logs: Sequence[LogRecord] =
 def link_all(store: Store, now_ns: int = NOW) -> None:
     """Link until nothing is due."""
     prices, pace = load_prices(store), Pace()
-    while link_dirty(store, lambda: now_ns, prices, pace).traces:
+    while link_dirty(store, lambda: now_ns + REST_NS, prices, pace).traces:
         pass
 
 

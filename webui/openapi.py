@@ -105,7 +105,7 @@ def _parameter(name: str, schema: Schema, about: str, where: str = "query") -> S
     return {"name": name, "in": where, "required": where == "path", "schema": schema, "description": about}
 
 
-def _get(about: str, schema: str | Schema, *parameters: Schema, also: tuple[str, ...] = ("400", "401", "404")) -> Schema:
+def _get(about: str, schema: str | Schema, *parameters: Schema, also: tuple[str, ...] = ("400", "401", "404", "503")) -> Schema:
     shape = _ref(schema) if isinstance(schema, str) else schema
     answers: Schema = {"200": {"description": "found", "content": {"application/json": {"schema": shape}}}}
     for status in also:
@@ -124,7 +124,7 @@ def _paths() -> dict[str, Schema]:
         "Find the run that a text is about",
         "Lookup",
         _parameter("q", text, "an id, its start, a reference, a log line"),
-        also=("401",),
+        also=("400", "401", "503"),
     )
     lookup["get"]["responses"]["404"] = {
         "description": "a miss, with its reason",
@@ -134,14 +134,14 @@ def _paths() -> dict[str, Schema]:
         "/api/v1/lookup": lookup,
         "/api/v1/traces": _get(
             "List traces, newest first", _page("Summary"), _parameter("filter", text, "a condition in the filter language"), since, until,
-            _parameter("order", {"enum": list(ORDERS)}, "descending"), limit, cursor, also=("400", "401")),
+            _parameter("order", {"enum": list(ORDERS)}, "descending"), limit, cursor, also=("400", "401", "503")),
         "/api/v1/traces/{trace_id}": _get("Read a trace: its runs and steps", "Trace", trace),
         "/api/v1/traces/{trace_id}/spans": _get("Read a trace's spans as stored", _page("Span"), trace),
         "/api/v1/traces/{trace_id}/spans/{span_id}": _get(
             "Read one span as stored", "Span", trace, _parameter("span_id", _ID16, "16 hex digits", "path")),
         "/api/v1/costs": _get(
             "Sum up what was spent", "Costs", since, until, _parameter("by", text, f"any of {', '.join(BY)}, joined by commas"),
-            also=("400", "401")),
+            also=("400", "401", "503")),
         "/api/v1/sessions/{session_id}": _get(
             "Read a session's runs in order", "Session", _parameter("session_id", text, "the session's id", "path"), limit, cursor),
     }  # fmt: skip

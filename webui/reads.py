@@ -28,8 +28,15 @@ class Library:
     def __init__(self, settings: Settings, store: Store, telemetry: Telemetry) -> None:
         self.settings, self.store, self.telemetry = settings, store, telemetry
         self.prices = load_prices(store)
+        self._names: dict[int, str] = {}
         self.endpoint = f"http://{settings.host}:{settings.otlp_http_port}"
         """Where senders reach the ingest part, as far as this process knows."""
+
+    def project_name(self, project_id: int) -> str:
+        """Return a project's name, which never changes."""
+        if project_id not in self._names:
+            self._names[project_id] = access.project_name(self.store, project_id)
+        return self._names[project_id]
 
     def problem(self) -> str | None:
         """Say why the store cannot serve now, or None."""
@@ -55,7 +62,7 @@ class Reads:
 
     def project_name(self) -> str:
         """Return the project's name."""
-        return access.project_name(self._store, self._project_id)
+        return self._lib.project_name(self._project_id)
 
     def trace(self, trace_id: bytes) -> Trace | None:
         """Return a trace, reconstructed from what is stored now; None where no span of it is."""

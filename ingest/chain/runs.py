@@ -45,7 +45,8 @@ def plan_runs(forest: Forest) -> tuple[list[RunPlan], list[Node]]:
     if loose:
         ordered = _plan_loose(loose, ordered, whole_trace=not agents)
     _nest(ordered, plans)
-    taken = {id(head) for plan in ordered for head in plan.heads}
+    # A root that is glue names its run and is no step of it: its children are the heads.
+    taken = {id(head) for plan in ordered for head in (*plan.heads, plan.anchor)}
     left = [top for top in forest.tops if id(top) not in taken and id(top) not in plans]
     return ordered, left
 

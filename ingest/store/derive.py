@@ -58,8 +58,8 @@ def derive(project_id: int, trace: Trace, price_version: PriceVersion) -> Derive
 
 def clip(text: str, limit: int = NAME_BYTES) -> str:
     """Cut a text to so many bytes of UTF-8, and make it storable: no NUL, no lone surrogates."""
-    if text.isascii():
-        return text[:limit].replace("\0", "\ufffd") if "\0" in text else text[:limit]
+    if text.isascii() and "\0" not in text:
+        return text if len(text) <= limit else text[:limit]
     data = text.replace("\0", "\ufffd").encode("utf-8", "replace")
     return data[:limit].decode("utf-8", "ignore")
 
@@ -111,7 +111,7 @@ def _totals(totals: Totals) -> Row:
 
 
 def _bounded(number: int) -> int:
-    return max(-_MOST, min(number, _MOST))
+    return number if -_MOST < number < _MOST else max(-_MOST, min(number, _MOST))
 
 
 def _run(key: Row, run: Run) -> Row:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from time import perf_counter_ns
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import TextClause, text
@@ -32,6 +33,9 @@ TraceKey = tuple[int, bytes]
 BATCH_TRACES = 64
 BATCH_SPANS = 2000
 """Bounds of what one write transaction holds, so that it keeps senders waiting for some 20 ms at most."""
+
+REST_NS = 250_000_000
+"""A changed trace rests for so long before it is linked, since the rest of it is often in the next request."""
 
 _READ_TRACES = 8
 """So many traces are read at once: few, because each of them may be huge."""
@@ -235,21 +239,29 @@ class Pace:
 
 def link_dirty(store: Store, clock_ns: Callable[[], int], prices: StoredPrices, pace: Pace) -> LinkReport:
     """Link the traces that changed longest ago, at most a batch; raises ``StoreBusy`` where the store cannot be written."""
-    return _link_due(store, _DIRTY, clock_ns, prices, pace)
+    return _link_due(store, _DIRTY, REST_NS, _Clockwork(clock_ns, prices, pace))
 
 
 def link_silent(store: Store, clock_ns: Callable[[], int], prices: StoredPrices, pace: Pace) -> LinkReport:
     """Link open traces again that have been silent for too long: their runs count as lost now."""
-    return _link_due(store, _SILENT, clock_ns, prices, pace)
+    return _link_due(store, _SILENT, 0, _Clockwork(clock_ns, prices, pace))
 
 
-def _link_due(store: Store, due: TextClause, clock_ns: Callable[[], int], prices: StoredPrices, pace: Pace) -> LinkReport:
-    now_ns = clock_ns()
+class _Clockwork(NamedTuple):
+    """What linking what is due depends on, besides the store."""
+
+    clock_ns: Callable[[], int]
+    prices: StoredPrices
+    pace: Pace
+
+
+def _link_due(store: Store, due: TextClause, rest_ns: int, work: _Clockwork) -> LinkReport:
+    now_ns = work.clock_ns()
     with store.engine.connect() as conn:
         # Those that wait were marked first and would fill the batch for as long as they wait.
-        found = conn.execute(due, {"now": now_ns, "most": BATCH_TRACES + pace.waiting()}).all()
-    keys = pace.ready(((project_id, bytes(trace_id)) for project_id, trace_id in found), now_ns)[:BATCH_TRACES]
-    report = link_traces(store, keys, now_ns, prices)
+        found = conn.execute(due, {"now": now_ns - rest_ns, "most": BATCH_TRACES + work.pace.waiting()}).all()
+    keys = work.pace.ready(((project_id, bytes(trace_id)) for project_id, trace_id in found), now_ns)[:BATCH_TRACES]
+    report = link_traces(store, keys, now_ns, work.prices)
     if keys:
-        pace.note(report, clock_ns())
+        work.pace.note(report, work.clock_ns())
     return report

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, and_, func, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Row, and_, func, literal_column, select, tuple_
 
 from ingest.model import Totals, TraceSummary, Usage
 
@@ -17,11 +17,14 @@ from .derived import reference, summary, tombstone
 from .engine import Store
 from .query import Filter, Found, Order
 
+_LAST: ColumnElement[int] = literal_column("-1", BigInteger)
+"""Stands for an unknown number, after all known ones. Spelled out, because an index on the expression must be the same text."""
+
 _ORDER_KEYS: dict[str, ColumnElement[int]] = {
     "started": summary.c.started_ns,
-    "cost": func.coalesce(summary.c.cost_nanos, -1),
+    "cost": func.coalesce(summary.c.cost_nanos, _LAST),
     "tokens": summary.c.tokens,
-    "duration": func.coalesce(summary.c.duration_ns, -1),
+    "duration": func.coalesce(summary.c.duration_ns, _LAST),
     "steps": summary.c.steps,
 }
 

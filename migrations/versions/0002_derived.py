@@ -77,9 +77,9 @@ def _create_summary() -> None:
         *_columns(sa.Text, "input", "output"),
     )
     for name in ("agent", "status", "termination"):
-        op.create_index(f"ix_summary_{name}", "summary", ["project_id", name, "started_ns"])
-    op.create_index("ix_summary_session", "summary", ["project_id", "session_id", "started_ns"])
-    op.create_index("ix_summary_user", "summary", ["project_id", "user_id", "started_ns"])
+        op.create_index(f"ix_summary_{name}", "summary", ["project_id", name, "started_ns", "trace_id"])
+    for name in ("session", "user"):
+        op.create_index(f"ix_summary_{name}", "summary", ["project_id", f"{name}_id", "started_ns", "trace_id"])
     op.create_index("ix_summary_started", "summary", ["project_id", "started_ns", "trace_id"])
     op.create_index("ix_summary_tokens", "summary", ["project_id", "tokens", "trace_id"])
     op.create_index("ix_summary_steps", "summary", ["project_id", "steps", "trace_id"])

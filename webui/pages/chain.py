@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ingest.model import Run, Trace
+from ingest.model import Run, Step, Trace
 from webui.format import clip, cost, duration, plural, termination_word, tone
 
 from .folds import Fold, find_folds
@@ -13,6 +13,8 @@ from .steps import Placed, StepRow, first_failure, nested_runs, place_steps, ste
 _WHOLE = 400
 _FAR, _LEAD = 14, 4
 """A first failure further down than so many rows is brought up; so many rows before it stay in sight."""
+_FEW = 6
+"""A run of so few steps shows what its sub-agents did at once."""
 _HEAD, _TAIL, _AROUND = 200, 100, 40
 """A longer chain shows its first and last rows, both ends being what matters, and what surrounds the selected step."""
 
@@ -53,6 +55,8 @@ class SubView:
 
     agent: str
     facts: str
+    failed: str
+    open: bool
     tone: str
     why: str
     asked: str
@@ -98,7 +102,19 @@ class Chain:
         self.placed = place_steps(run.steps)
         self.folds = find_folds(self.placed)
         self.failure = first_failure(self.placed)
-        self.at = _selected(self.placed, asked.step, self.failure)
+        self.inner_failure = None if self.failure else _inner_failure(trace, run)
+        """A first failure that happened in a sub-agent: its run and step."""
+        self.at = _selected(self.placed, asked.step, self.failure or self._failed_agent())
+
+    def _failed_agent(self) -> Placed | None:
+        """Return the step of this run that called, at any depth, the sub-agent in which something failed."""
+        if self.inner_failure is None:
+            return None
+        parents = {run.run_id: run.parent_run_id for run in self.trace.runs}
+        at: bytes | None = self.inner_failure[0].run_id
+        while at is not None and parents.get(at) != self.run.run_id:
+            at = parents.pop(at, None)
+        return next((item for item in self.placed if item.step.run_id == at), None) if at else None
 
     def href(self, key: str, run: Run | None = None) -> str:
         """Return the address of a step of this run, or of another run."""
@@ -117,6 +133,20 @@ def _selected(placed: Sequence[Placed], asked: str, failure: Placed | None) -> i
         return placed.index(failure)
     last = next((n for n in range(len(placed) - 1, -1, -1) if placed[n].step.output), len(placed) - 1)
     return last if placed else None
+
+
+def _inner_failure(trace: Trace, run: Run) -> tuple[Run, Placed] | None:
+    """Return the first failure in the runs inside a run."""
+    if not run.totals.errors:
+        return None
+    inside = {run.run_id}
+    for other in trace.runs:
+        if other.parent_run_id in inside and other is not run:
+            inside.add(other.run_id)
+            failed = first_failure(place_steps(other.steps))
+            if failed is not None:
+                return other, failed
+    return None
 
 
 Entry = int | Fold
@@ -250,7 +280,7 @@ def _fold_row(chain: Chain, fold: Fold) -> Row:
         label=f"{first.index}–{last.index}",
         name=clip(shown.step.tool.name if shown.step.tool else shown.step.name, 60),
         rounds=fold.rounds,
-        words="same arguments, same result" if shown.step.tool else "the same again",
+        words=_same_words(shown.step),
         lost=f"Nothing new since step {chain.placed[fold.start - 1].step.index}: {duration(length)}{f' and {spent}' if spent else ''}.",
         time=duration(length),
         tokens=f"{tokens:,}" if tokens else "",
@@ -263,12 +293,23 @@ def _fold_row(chain: Chain, fold: Fold) -> Row:
     return Row(kind="fold", key=inside[0].key, href=chain.href(inside[0].key), selected=opened, fold=view)
 
 
+def _same_words(step: Step) -> str:
+    """Say what is known to be the same."""
+    if step.status == "error":
+        return "same error" if step.tool is None or step.tool.arguments is None else "same arguments, same error"
+    if step.tool is None:
+        return "the same again"
+    return "same arguments, same result" if step.tool.result is not None else "same arguments, results not on record"
+
+
 def _sub_view(chain: Chain, run: Run) -> SubView:
     placed = place_steps(run.steps)
     why, totals = run.termination.reason, run.totals
     return SubView(
         agent=clip(run.agent, 60),
         facts=f"sub-agent · {plural(totals.steps, 'step')} · {totals.llm_calls} model, {plural(totals.tool_calls, 'tool call')}",
+        failed=f"{totals.errors:,} failed" if totals.errors else "",
+        open=len(chain.placed) <= _FEW,
         tone=tone(why),
         why=termination_word(why),
         asked=clip(run.input, 160),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest.store.query import CostRow, CostTable, Spent
-from webui.format import UNKNOWN, clip, count, money, percent, termination_word, tone
+from webui.format import UNKNOWN, clip, count, duration, money, percent, plural, termination_word, tone
 
 from .home import spent_text
 from .links import costs_href, filter_text, person_href, runs_href
@@ -15,32 +15,35 @@ _MOST_ROWS = 12
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """A figure of a table: its text, how it looks, and whether a narrow screen leaves it out."""
+
+    text: str
+    look: str = ""
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MoneyRow:
-    """One line of a cost table."""
+    """One line of a table: a name, its figures and a bar for the one the table is ordered by."""
 
     name: str
     href: str
-    calls: str
-    tokens: str
-    cost: str
-    share: str
+    cells: tuple[Cell, ...]
     bar: str
     look: str
-    unpriced: bool
 
 
 @dataclass(frozen=True, slots=True)
 class MoneyTable:
-    """What was spent by one thing, the dearest first."""
+    """What was spent by one thing, the dearest first; tools, which mostly charge nothing, by calls."""
 
     title: str
-    note: str
     by: str
-    calls_word: str
+    heads: tuple[Cell, ...]
     rows: tuple[MoneyRow, ...]
     more: str
-    total: str
-    total_calls: str
+    total: tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +77,10 @@ def build_costs_page(tables: Tables, last: str) -> CostsPage:
         ranges=tuple(Choice(text, costs_href(last=key), key == last) for key, text in RANGES),
         figures=_figures(tables),
         tables=(
-            _table("By agent", tables.agent, "runs"),
-            _table("By model", _with_calls(tables.model), "calls"),
-            _table("By why it stopped", tables.termination, "runs"),
-            _table("By tool", _with_tools(tables.tool), "calls", "what the call itself charged; most tools charge nothing"),
+            _money_table("By agent", tables.agent, "runs"),
+            _money_table("By model", _with_calls(tables.model), "calls"),
+            _money_table("By why it stopped", tables.termination, "runs"),
+            _tool_table(_with_tools(tables.tool)),
         ),
         figure_href=f"/costs/figure?last={last}",
         reconciled=_reconciled(tables),
@@ -105,6 +108,7 @@ def sum_spent(parts: Sequence[Spent]) -> Spent:
         output_tokens=sum(part.output_tokens for part in parts),
         cost_nanos=sum(part.cost_nanos for part in parts),
         unpriced_calls=sum(part.unpriced_calls for part in parts),
+        duration_ns=sum(part.duration_ns for part in parts),
     )
 
 
@@ -135,50 +139,79 @@ def _reconciled(tables: Tables) -> str:
     return money(whole) if sums == {whole} else ""
 
 
-def _table(title: str, table: CostTable, calls_word: str, note: str = "") -> MoneyTable:
-    ordered = sorted(table.rows, key=lambda row: (-row.spent.cost_nanos, -_calls(row, calls_word, table.by[0]), str(row.group[0])))
-    top = max([row.spent.cost_nanos for row in ordered], default=0)
-    left = ordered[_MOST_ROWS:]
+def _money_table(title: str, table: CostTable, counted: str) -> MoneyTable:
+    by = table.by[0]
+    rows = sorted(table.rows, key=lambda row: (-row.spent.cost_nanos, -_number(row.spent, counted), str(row.group[0])))
+    top = max([row.spent.cost_nanos for row in rows], default=0)
+    left = rows[_MOST_ROWS:]
     return MoneyTable(
         title=title,
-        note=note,
-        by=table.by[0],
-        calls_word=calls_word,
-        rows=tuple(_row(row, table, calls_word, top) for row in ordered[:_MOST_ROWS]),
+        by="why" if by == "termination" else by,
+        heads=(Cell(counted), Cell("tokens", wide=True), Cell("cost"), Cell("share", wide=True)),
+        rows=tuple(_money_row(by, row, counted, (table.total.cost_nanos, top)) for row in rows[:_MOST_ROWS]),
         more=f"{len(left):,} more, {money(sum(row.spent.cost_nanos for row in left))}" if left else "",
-        total=spent_text(table.total) if table.by[0] != "tool" else money(table.total.cost_nanos) if table.total.cost_nanos else UNKNOWN,
-        total_calls=count(table.total.runs if calls_word == "runs" else _all_calls(table.total, table.by[0])),
+        total=(
+            Cell(count(_number(table.total, counted))),
+            Cell(_tokens(table.total), wide=True),
+            Cell(spent_text(table.total)),
+            Cell("", wide=True),
+        ),
     )
 
 
-def _all_calls(spent: Spent, by: str) -> int:
-    return spent.tool_calls if by == "tool" else spent.llm_calls
-
-
-def _calls(row: CostRow, calls_word: str, by: str) -> int:
-    return row.spent.runs if calls_word == "runs" else _all_calls(row.spent, by)
-
-
-def _row(row: CostRow, table: CostTable, calls_word: str, top: int) -> MoneyRow:
-    by, name, spent = table.by[0], str(row.group[0]), row.spent
+def _money_row(by: str, row: CostRow, counted: str, of: tuple[int, int]) -> MoneyRow:
+    name, spent = str(row.group[0]), row.spent
+    total, top = of
+    cells = (
+        Cell(count(_number(spent, counted)), "soft"),
+        Cell(_tokens(spent), "soft", wide=True),
+        Cell(spent_text(spent), "warn" if spent.unpriced_calls else ""),
+        Cell(f"{percent(spent.cost_nanos, total):.1f} %" if spent.cost_nanos else UNKNOWN, "soft", wide=True),
+    )
+    look = {"bad": "c-bad", "warn": "f-recover"}.get(tone(name), "b") if by == "termination" else "b"
     shown = termination_word(name) if by == "termination" else name
-    return MoneyRow(
-        name=clip(shown, 60) or "none stated",
-        href=_href(by, name),
-        calls=count(_calls(row, calls_word, by)),
-        tokens=count(spent.input_tokens + spent.output_tokens),
-        cost=_cost(spent, by),
-        share=f"{percent(spent.cost_nanos, table.total.cost_nanos):.1f} %" if table.total.cost_nanos else UNKNOWN,
-        bar=f"{percent(spent.cost_nanos, top):.1f}%",
-        look={"bad": "c-bad", "warn": "f-recover"}.get(tone(name), "b") if by == "termination" else "b",
-        unpriced=bool(spent.unpriced_calls),
+    return MoneyRow(clip(shown, 60) or "none stated", _href(by, name), cells, f"{percent(spent.cost_nanos, top):.1f}%", look)
+
+
+def _number(spent: Spent, counted: str) -> int:
+    return spent.runs if counted == "runs" else spent.llm_calls
+
+
+def _tokens(spent: Spent) -> str:
+    return count(spent.input_tokens + spent.output_tokens or None)
+
+
+def _tool_table(table: CostTable) -> MoneyTable:
+    """Return the tools by calls; what they charge is shown where any of them charges."""
+    rows = sorted(table.rows, key=lambda row: (-row.spent.tool_calls, str(row.group[0])))
+    top = max([row.spent.tool_calls for row in rows], default=0)
+    left = rows[_MOST_ROWS:]
+    charged = bool(table.total.cost_nanos)
+    heads = (Cell("calls"), Cell("failed"), Cell("time each", wide=True), *((Cell("cost"),) if charged else ()))
+    return MoneyTable(
+        title="By tool",
+        by="tool",
+        heads=heads,
+        rows=tuple(_tool_row(row, charged, top) for row in rows[:_MOST_ROWS]),
+        more=f"{plural(len(left), 'more tool')}" if left else "",
+        total=_tool_cells(table.total, charged),
     )
 
 
-def _cost(spent: Spent, by: str) -> str:
-    if by == "tool":
-        return money(spent.cost_nanos) if spent.cost_nanos else UNKNOWN
-    return spent_text(spent)
+def _tool_row(row: CostRow, charged: bool, top: int) -> MoneyRow:
+    name, spent = str(row.group[0]), row.spent
+    return MoneyRow(clip(name, 60), _href("tool", name), _tool_cells(spent, charged), f"{percent(spent.tool_calls, top):.1f}%", "b")
+
+
+def _tool_cells(spent: Spent, charged: bool) -> tuple[Cell, ...]:
+    each = spent.duration_ns // spent.tool_calls if spent.tool_calls and spent.duration_ns else None
+    paid = (Cell(money(spent.cost_nanos or None)),) if charged else ()
+    return (
+        Cell(count(spent.tool_calls)),
+        Cell(count(spent.errors), "bad" if spent.errors else "soft"),
+        Cell(duration(each), "soft", wide=True),
+        *paid,
+    )
 
 
 def _href(by: str, name: str) -> str:

@@ -60,8 +60,21 @@ def _tells(mark: Hashable) -> bool:
     return isinstance(mark, tuple) and len(mark) > 2
 
 
+def _is_unknown(step: Step) -> bool:
+    if step.status == "error" or step.kind in ("llm", "thought"):
+        return False
+    if step.tool is not None:
+        return step.tool.arguments is None
+    return step.input is None and step.output is None
+
+
 def _mark(step: Step) -> Hashable:
-    """Return what makes two steps the same. A model call between identical tool calls counts as the same, whatever it says."""
+    """Return what makes two steps the same. A model call between identical tool calls counts as the same, whatever it says.
+
+    A step of which neither what went in nor what came out is on record is like no other: nobody knows that it repeats.
+    """
+    if _is_unknown(step):
+        return (step.index, step.span_id)
     if step.tool is not None:
         result = (step.tool.error or step.tool.result or "")[:_COMPARED]
         return (step.kind, step.tool.name, compact_json(step.tool.arguments)[:_COMPARED], result)

@@ -8,7 +8,7 @@ from ingest.store.query import CostTable, Spent
 from webui.format import cost, count, percent, plural
 
 from .links import runs_href
-from .runs import Figure, RunRow, run_rows
+from .runs import RANGES, Figure, RunRow, run_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +20,19 @@ class HomePage:
     endpoint: str
 
 
-def build_home_page(summaries: Sequence[TraceSummary], day: CostTable, endpoint: str, now_ns: int) -> HomePage:
-    """Return the home page; ``day`` is the last day by termination."""
-    return HomePage(run_rows(summaries, now_ns), _figures(day) if summaries else (), endpoint)
+def build_home_page(summaries: Sequence[TraceSummary], recent: tuple[str, CostTable], endpoint: str, now_ns: int) -> HomePage:
+    """Return the home page; ``recent`` is a range and what was spent in it by termination. Nothing spent shows no figures."""
+    return HomePage(run_rows(summaries, now_ns), _figures(*recent) if recent[1].total.runs else (), endpoint)
 
 
-def _figures(day: CostTable) -> tuple[Figure, ...]:
+def _figures(last: str, day: CostTable) -> tuple[Figure, ...]:
     total = day.total
     others = [row for row in day.rows if row.group[0] not in ("completed", "running")]
     unfinished = sum(row.spent.runs for row in others)
     wasted = sum(row.spent.cost_nanos for row in others)
-    where = runs_href(last="24h", filter='termination != "completed" and termination != "running"')
+    where = runs_href(last=last, filter='termination != "completed" and termination != "running"')
     return (
-        Figure("Runs, last 24 h", count(total.runs), f"{total.llm_calls:,} model, {total.tool_calls:,} tool calls"),
+        Figure(f"Runs, last {dict(RANGES)[last]}", count(total.runs), f"{total.llm_calls:,} model, {total.tool_calls:,} tool calls"),
         Figure(
             "Did not complete",
             count(unfinished),

@@ -18,6 +18,11 @@ def costs_href(**state: str | int | None) -> str:
     return _with("/costs", state)
 
 
+def lookup_href(text: str) -> str:
+    """Return the address that looks a text up."""
+    return _with("/lookup", {"q": text})
+
+
 def person_href(kind: str, value: str) -> str:
     """Return the page of a session, user or agent (``kind`` in the plural, as in the path)."""
     return f"/{kind}/{quote(value, safe='')}"

@@ -92,9 +92,9 @@ def _why(run: Run, placed: Sequence[Placed], at: int, span: Span | None) -> dict
     step = placed[at].step
     texts = []
     if step.thought:
-        texts.append(_text(step.thought, words=True, title="Thought"))
+        texts.append(bounded_text(step.thought, words=True, title="Thought"))
     elif step.output and step.kind in ("llm", "plan"):
-        texts.append(_text(step.output, words=True, title="Said"))
+        texts.append(bounded_text(step.output, words=True, title="Said"))
     if step.tool is not None and step.tool.arguments is not None:
         texts.append(_data(step.tool.arguments, "Arguments as sent"))
     decision = step.decision
@@ -157,7 +157,7 @@ def _input(run: Run, placed: Sequence[Placed], at: int, span: Span | None) -> di
         texts.append(_data(step.tool.arguments, "Arguments"))
     if step.input:
         texts.append(
-            _text(
+            bounded_text(
                 step.input,
                 words=step.kind in ("llm", "agent"),
                 title="What is new in the prompt" if step.kind == "llm" else "Input",
@@ -170,13 +170,15 @@ def _output(run: Run, placed: Sequence[Placed], at: int, span: Span | None) -> d
     step = placed[at].step
     texts = []
     if step.tool is not None and step.tool.error:
-        texts.append(_text(step.tool.error, words=False, title="Error"))
+        texts.append(bounded_text(step.tool.error, words=False, title="Error"))
     if step.tool is not None and step.tool.result is not None:
-        texts.append(_text(_pretty_text(step.tool.result), words=False, title="Result"))
+        texts.append(bounded_text(_pretty_text(step.tool.result), words=False, title="Result"))
     if step.thought and step.thought != step.output:
-        texts.append(_text(step.thought, words=True, title="Thought"))
+        texts.append(bounded_text(step.thought, words=True, title="Thought"))
     if step.output and (step.tool is None or step.output != step.tool.result):
-        texts.append(_text(step.output, words=step.kind in ("llm", "agent", "plan"), title="Answer" if step.kind == "llm" else "Output"))
+        texts.append(
+            bounded_text(step.output, words=step.kind in ("llm", "agent", "plan"), title="Answer" if step.kind == "llm" else "Output")
+        )
     return {"texts": tuple(texts)}
 
 
@@ -223,12 +225,13 @@ def _raw(run: Run, placed: Sequence[Placed], at: int, span: Span | None) -> dict
     return {"numbers": rows, "texts": tuple(texts)}
 
 
-def _text(text: str, *, words: bool, title: str) -> Text:
+def bounded_text(text: str, *, words: bool, title: str) -> Text:
+    """Return a text as far as a page shows it, with what is said of the rest."""
     return Text(text[:_SHOWN], _cut_note(len(text)), words, title)
 
 
 def _data(value: Any, title: str) -> Text:
-    return _text(value if isinstance(value, str) else _pretty(value), words=False, title=title)
+    return bounded_text(value if isinstance(value, str) else _pretty(value), words=False, title=title)
 
 
 def _cut_note(length: int) -> str:

@@ -1,14 +1,14 @@
 """The page of one run: everything the template shows, decided here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ingest.model import Run, Span, Trace
 from webui.format import clip, plural, short_id, termination_word, tone
 
 from .chain import Asked, Chain, ChainView, view_chain
 from .links import trace_href
-from .panel import TABS, Panel, Text, build_panel
+from .panel import TABS, Panel, Text, bounded_text, build_panel
 from .steps import is_wrapper
 from .story import Clause, tell_story
 from .strip import Mention, Strip, draw_strip
@@ -37,6 +37,8 @@ class RunPage:
     story: tuple[tuple[Clause, str], ...]
     asked: Text | None
     answered: Text | None
+    answered_word: str
+    """What the words are: an answer, or the last that was said by a run without an end."""
     strip: Strip
     runs: tuple[RunTab, ...]
     chain: ChainView
@@ -45,7 +47,7 @@ class RunPage:
     why: str
     tone: str
     stop_detail: str
-    hidden: int
+    hidden: str
     foot: tuple[str, ...]
     json_href: str
     refresh: bool
@@ -59,15 +61,16 @@ def build_run_page(trace: Trace, asked: Asked, read_span: ReadSpan, now_ns: int)
     chain = Chain(trace, run, asked)
     ident, verdict = identify(run, trace, now_ns), judge(run, chain.placed, now_ns)
     span = read_span(chain.placed[chain.at].step.span_id) if asked.panel == "raw" and chain.at is not None else None
-    panel = build_panel(run, chain.placed, chain.at, asked.panel, span) if chain.at is not None else None
-    clauses = tell_story(run, chain.placed, chain.folds)
+    panel = _panel(chain, span)
+    clauses = tell_story(run, chain.placed, chain.folds, chain.inner_failure)
     return RunPage(
         title=f"{short_id(trace.trace_id)} · {ident.agent} · {verdict.why}",
         ident=ident,
         verdict=verdict,
-        story=tuple((clause, f"{chain.href(clause.key)}#s-{clause.key}" if clause.key else "") for clause in clauses),
+        story=tuple((clause, f"{chain.href(clause.key, clause.run)}#s-{clause.key}" if clause.key else "") for clause in clauses),
         asked=_said(run.input),
         answered=_said(run.output),
+        answered_word="Answered" if run.ended_ns is not None else "So far" if run.status == "running" else "Said last",
         strip=_strip(chain, now_ns),
         runs=run_tabs(trace, run),
         chain=view_chain(chain),
@@ -83,6 +86,18 @@ def build_run_page(trace: Trace, asked: Asked, read_span: ReadSpan, now_ns: int)
     )
 
 
+def _panel(chain: Chain, span: Span | None) -> Panel | None:
+    """Return the panel of the selected step; a sub-agent's also says what it was asked and answered."""
+    if chain.at is None:
+        return None
+    panel = build_panel(chain.run, chain.placed, chain.at, chain.asked.panel, span)
+    inner = next((run for run in chain.trace.runs if run.run_id == chain.placed[chain.at].step.run_id), None)
+    if inner is None or panel.tab != "why":
+        return panel
+    said = ((inner.input, "Asked"), (inner.output, "Answered"))
+    return replace(panel, texts=(*panel.texts, *(bounded_text(text, words=True, title=title) for text, title in said if text)))
+
+
 def _chosen_run(trace: Trace, asked: str) -> Run | None:
     if not asked:
         return trace.runs[0] if trace.runs else None
@@ -95,13 +110,13 @@ def _said(text: str | None) -> Text | None:
     return Text(text[:2_000].strip(), f"first 2,000 of {len(text):,} characters" if len(text) > 2_000 else "", words=True)
 
 
-def _hidden(run: Run) -> int:
+def _hidden(run: Run) -> str:
     stack, number = list(run.steps), 0
     while stack:
         step = stack.pop()
         number += is_wrapper(step)
         stack.extend(step.children)
-    return number
+    return plural(number, "wrapper span") if number else ""
 
 
 def _tabs(chain: Chain) -> tuple[Tab, ...]:

@@ -24,13 +24,19 @@ class Clause:
     mark: str
     """The number of the step, as a footnote."""
     bad: bool
+    run: Run | None = None
+    """The run of that step, where it is another than the one told about."""
 
 
-def tell_story(run: Run, placed: Sequence[Placed], folds: Sequence[Fold]) -> tuple[Clause, ...]:
-    """Return the clauses in the order things happened, the outcome last."""
+def tell_story(
+    run: Run, placed: Sequence[Placed], folds: Sequence[Fold], inner_failure: tuple[Run, Placed] | None = None
+) -> tuple[Clause, ...]:
+    """Return the clauses in the order things happened, the outcome last; ``inner_failure`` happened in a sub-agent."""
     found = sorted(_facts(placed, folds), key=lambda pair: pair[0])
-    opening = [_opening(placed)] if placed else []
+    opening = [_opening(placed)] if any(item.step.kind != "agent" for item in placed) else []
     middle = [clause for _, clause in found]
+    if inner_failure is not None:
+        middle.append(_failure_inside(*inner_failure))
     kept = _most_telling(middle)
     return (*opening, *kept, _ending(run, placed))
 
@@ -54,7 +60,8 @@ def _opening(placed: Sequence[Placed]) -> Clause:
         return Clause(f"Asked a model {_times(calls)}" if calls else plural(len(placed), "step"), "", "", "", "", bad=False)
     named = ", ".join(f"{clip(name, 40)}{f' × {number:,}' if number > 1 else ''}" for name, number in tools.most_common(4))
     more = f" and {plural(len(tools) - 4, 'other tool')}" if len(tools) > 4 else ""
-    return Clause(f"{plural(calls, 'model call')}; called ", named, more, "", "", bad=False)
+    before = f"{plural(calls, 'model call')}; called " if calls else "Called "
+    return Clause(before, named, more, "", "", bad=False)
 
 
 def _times(number: int) -> str:
@@ -67,8 +74,9 @@ def _facts(placed: Sequence[Placed], folds: Sequence[Fold]) -> Iterator[tuple[in
         yield failed.step.index, _failure(failed)
     for fold in folds:
         yield _repeat(placed, fold)
+    calls = Counter(item.step.name for item in placed if item.step.kind == "agent")
     for item in placed:
-        clause = _clause_of(item)
+        clause = _clause_of(item, calls)
         if clause is not None:
             yield item.step.index, clause
 
@@ -80,6 +88,11 @@ def _failure(item: Placed) -> Clause:
     return Clause("First failure: ", clip(name, 60), f" ({reason})" if reason else "", item.key, str(step.index), bad=True)
 
 
+def _failure_inside(run: Run, item: Placed) -> Clause:
+    told = _failure(item)
+    return Clause(f"First failure, in {clip(run.agent, 40)}: ", told.name, told.after, told.key, told.mark, bad=True, run=run)
+
+
 def _repeat(placed: Sequence[Placed], fold: Fold) -> tuple[int, Clause]:
     inside = placed[fold.start : fold.stop]
     first, last = inside[0].step.index, inside[-1].step.index
@@ -89,11 +102,16 @@ def _repeat(placed: Sequence[Placed], fold: Fold) -> tuple[int, Clause]:
     return first, Clause("Repeated ", clip(name, 60), after, inside[0].key, f"{first}–{last}", bad=is_cause(shown.step))
 
 
-def _clause_of(item: Placed) -> Clause | None:
+def _clause_of(item: Placed, calls: Counter[str]) -> Clause | None:
+    """Return the clause of a step worth one; a sub-agent that was called often is told once, ``calls`` being how often."""
     step = item.step
+    if step.kind == "agent":
+        number = calls.pop(step.name, 0)
+        times = f" × {number:,}" if number > 1 else ""
+        return Clause("Called sub-agent ", clip(step.name, 80), times, item.key, str(step.index), bad=False) if number else None
     if step.decision is not None and step.decision.source == "declared":
         return _choice(item)
-    words = {"fallback": "Fell back: ", "breaker": "Breaker: ", "handoff": "Handed off to ", "agent": "Called sub-agent "}
+    words = {"fallback": "Fell back: ", "breaker": "Breaker: ", "handoff": "Handed off to "}
     if step.kind in words:
         return Clause(words[step.kind], clip(step.name, 80), "", item.key, str(step.index), bad=False)
     if step.kind == "guardrail" and is_cause(step):

@@ -8,10 +8,39 @@ from webui.format import duration, percent
 from .steps import Placed, is_cause, look_of
 
 _MOST_BARS = 500
+_MOST_DERIVED = 60
 _LEAST_WIDTH = 0.3
 _LABEL_ROOM = 16.0
 """Percent of the width that a label needs."""
-_TICKS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400, 604800)
+_TICKS = (
+    0.001,
+    0.002,
+    0.005,
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+    10,
+    20,
+    30,
+    60,
+    120,
+    300,
+    600,
+    1200,
+    1800,
+    3600,
+    7200,
+    14400,
+    43200,
+    86400,
+    604800,
+)
 _RANK = {"fail": 6, "decision": 5, "agent": 4, "recover": 3, "tool": 2, "think": 1, "llm": 1, "rule": 0}
 
 
@@ -110,23 +139,28 @@ def _slots(drawn: Sequence[Placed], start: int, length: int) -> list[Bar]:
 
 
 def _decisions(placed: Sequence[Placed], start: int, length: int) -> list[str]:
-    chosen = [item for item in placed if item.step.decision is not None]
-    return sorted({f"{_place(item.step.started_ns, start, length):.1f}%" for item in chosen})[:200]
+    """Mark declared decisions, and those read from tool calls where they are few enough to be told apart."""
+    chosen = [(item.step.started_ns, item.step.decision.source) for item in placed if item.step.decision is not None]
+    if len(chosen) > _MOST_DERIVED:
+        chosen = [one for one in chosen if one[1] == "declared"]
+    return [f"{place / 2}%" for place in sorted({round(_place(at_ns, start, length) * 2) for at_ns, _ in chosen})]
 
 
 def _ticks(length: int) -> list[Label]:
     seconds = length / 1e9
     step = next((tick for tick in _TICKS if seconds / tick <= 8), None)
-    if seconds < 1 or step is None:
+    if seconds < 0.001 or step is None:
         return [Label("0%", "0 s", "", needle=False, at_end=False, optional=False)]
     marks = [n * step for n in range(int(seconds / step) + 1) if seconds - n * step > seconds * 0.04]
     return [Label(f"{percent(at, seconds):.2f}%", _tick_text(at, step), "", needle=False, at_end=False, optional=False) for at in marks]
 
 
-def _tick_text(at: int, step: int) -> str:
+def _tick_text(at: float, step: float) -> str:
+    if step < 1 and at:
+        return f"{at * 1000:.0f} ms"
     if step < 60:
-        return f"{at} s"
-    return f"{at // 60} min" if step < 3600 else f"{at / 3600:g} h"
+        return f"{at:.0f} s"
+    return f"{at / 60:.0f} min" if step < 3600 else f"{at / 3600:g} h"
 
 
 def _labels(mentions: Sequence[Mention], start: int, length: int) -> list[Label]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ingest.model import Run, Trace, Usage
 from webui.format import UNKNOWN, ago, clip, clock, cost, count, duration, iso, percent, plural, termination_word, tone  # fmt: skip
 
-from .links import person_href, runs_href, trace_href
+from .links import lookup_href, person_href, trace_href
 from .steps import Placed, is_cause
 
 
@@ -96,12 +96,8 @@ def _chips(run: Run) -> list[Chip]:
     if run.user_id:
         chips.append(Chip(f"user {clip(run.user_id, 32)}", person_href("users", run.user_id)))
     for name, value in list(run.references.items())[:6]:
-        chips.append(Chip(f"{clip(name, 24)} {clip(value, 32)}", f"/lookup?q={_quoted(value)}"))
+        chips.append(Chip(f"{clip(name, 24)} {clip(value, 32)}", lookup_href(value)))
     return chips
-
-
-def _quoted(value: str) -> str:
-    return runs_href(q=value).partition("q=")[2]
 
 
 def _arrival(trace: Trace, now_ns: int) -> str:

@@ -40,6 +40,7 @@ async function draw() {
   const answer = await fetch(box.dataset.figure);
   if (!answer.ok) { box.textContent = "The chart could not be loaded; the tables below have the same figures."; return; }
   const figure = await answer.json();
+  if (!figure.data.length) { box.classList.add("none"); box.textContent = "No call in this range has a price."; return; }
   const show = () => Plotly.react(box, ...dress(figure), { displayModeBar: false, responsive: true, displaylogo: false });
   await show();
   legend(figure.data.map((trace) => trace.name));

@@ -55,6 +55,11 @@ addEventListener("keydown", (event) => {
   actions[event.key](event);
 });
 
+// A page that waits for the first run looks again until it is there.
+if (document.querySelector("[data-waiting]")) {
+  setInterval(() => { if (document.visibilityState === "visible" && !document.activeElement?.value) location.reload(); }, 4000);
+}
+
 addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy], [data-copy-link]");
   if (button) copy(button.dataset.copy ?? location.href, button.dataset.copy ? "Id" : "Link");

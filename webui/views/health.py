@@ -1,6 +1,8 @@
 """Liveness, readiness and metrics."""
 
 from flask import Blueprint, Response
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from webui.errors import json_response
 from webui.reads import library, reads
@@ -24,11 +26,15 @@ def readyz() -> Response:
 @health_views.get("/metrics")
 def metrics() -> Response:
     """Answer Prometheus text."""
-    waiting = reads().unlinked()
-    lines = [
-        *library().telemetry.lines(),
-        "# HELP clew_traces_unlinked Traces that arrived and are in no list yet.",
-        "# TYPE clew_traces_unlinked gauge",
-        f"clew_traces_unlinked {waiting}",
-    ]
+    lines = library().telemetry.lines()
+    try:
+        lines += _gauge("clew_traces_unlinked", "Traces that arrived and are in no list yet.", reads().unlinked())
+        lines += _gauge("clew_store_away", "1 while the store cannot be read.", 0)
+    except (DBAPIError, NoConnection):
+        # Counts of answers are worth most while the store is away; what it alone knows is left out rather than invented.
+        lines += _gauge("clew_store_away", "1 while the store cannot be read.", 1)
     return Response("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _gauge(name: str, about: str, value: int) -> list[str]:
+    return [f"# HELP {name} {about}", f"# TYPE {name} gauge", f"{name} {value}"]

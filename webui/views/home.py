@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, render_template, request
 
+from ingest.store.query import CostTable
 from webui.format import clip, clock, now_ns, short_id
 from webui.lookup import Lookup, Match, Miss, look_up
 from webui.pages.home import build_home_page
@@ -25,8 +26,13 @@ def home() -> str:
     """Show the lookup box, the newest runs and the last day."""
     now = now_ns()
     newest, _ = reads().listed(ListQuery(limit=_NEWEST))
+    return render_template("home.html", page=build_home_page(newest, _recent(now), library().endpoint, now))
+
+
+def _recent(now: int) -> tuple[str, CostTable]:
+    """Return the last day by termination, or the last thirty where it was quiet."""
     day = reads().costs(("termination",), now - _DAY_NS, now)
-    return render_template("home.html", page=build_home_page(newest, day, library().endpoint, now))
+    return ("24h", day) if day.total.runs else ("30d", reads().costs(("termination",), now - 30 * _DAY_NS, now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,6 @@ class LookupPage:
     matches: tuple[MatchRow, ...]
     title: str
     message: str
-    reason: str
 
 
 @home_views.get("/lookup")
@@ -79,4 +84,4 @@ def _page(found: Lookup) -> LookupPage:
         for match in found.matches
     )
     miss = found.miss or Miss("never_seen", "")
-    return LookupPage(rows, _TITLES[miss.reason], miss.message, miss.reason.replace("_", " "))
+    return LookupPage(rows, _TITLES[miss.reason], miss.message)

@@ -1,6 +1,6 @@
 """The page of one run."""
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, Response, render_template, request
 
 from ingest.model import Span
 from webui.api import unknown_trace
@@ -8,6 +8,7 @@ from webui.arguments import id_argument
 from webui.errors import ApiError
 from webui.format import now_ns
 from webui.pages.chain import Asked
+from webui.pages.links import lookup_href
 from webui.pages.run import build_run_page
 from webui.reads import reads
 
@@ -15,9 +16,12 @@ run_views = Blueprint("run", __name__)
 
 
 @run_views.get("/traces/<trace_id>")
-def run(trace_id: str) -> str:
-    """Show a run of a trace: why it stopped, its story, its chain, and one step in full."""
-    key = id_argument(trace_id, 32, "trace")
+def run(trace_id: str) -> str | Response:
+    """Show a run of a trace: why it stopped, its story, its chain, and one step in full; a part of an id is looked up."""
+    try:
+        key = id_argument(trace_id, 32, "trace")
+    except ApiError:
+        return Response(status=302, headers={"Location": lookup_href(trace_id)})
     trace = reads().trace(key)
     if trace is None:
         raise unknown_trace(trace_id)

@@ -1,0 +1,239 @@
+"""Whole requests and replies of model APIs, as some emitters record them in one attribute: OpenAI's, Anthropic's, Gemini's, LangChain's ..."""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from ingest.model import Usage
+
+from .messages import Exchange, read_fresh, read_message, read_messages
+from .parts import Message
+from .tokens import fill_usage, usage_of_object
+from .values import MOST_ITEMS, listing, mapping, parse, unwrap, word
+
+_MOST_DEPTH = 6
+
+
+def request_messages(value: Any, depth: int = 0) -> Any:
+    """Return the conversation inside a recorded request: a list of messages, or the one text; None where there is none."""
+    body = unwrap(value)
+    if not isinstance(body, dict):
+        return body if isinstance(body, list) or (isinstance(body, str) and body) else None
+    if depth > _MOST_DEPTH:
+        return None
+    if "role" in body and ("content" in body or "parts" in body):
+        return [body]
+    for key in ("messages", "contents", "input", "prompt", "prompts", "inputs", "kwargs", "request", "data", "query", "question", "text"):
+        found = body.get(key)
+        if found:
+            inner = request_messages(found, depth + 1)
+            if inner is not None:
+                return inner
+    arguments = body.get("args")
+    return request_messages(arguments[0], depth + 1) if isinstance(arguments, list) and len(arguments) == 1 else None
+
+
+def hear_request(exchange: Exchange, value: Any, own_name: str | None) -> None:
+    """Take in what a recorded request tells the model."""
+    messages = request_messages(value)
+    if messages is not None:
+        exchange.hear(read_fresh(messages, own_name))
+
+
+def tools_in_request(value: Any) -> list[str]:
+    """Return the names of the tools that a recorded request offers."""
+    body = mapping(value)
+    for holder in (body, body.get("kwargs"), body.get("config"), body.get("invocation_params"), body.get("request")):
+        inner = mapping(holder)
+        found = inner.get("tools") or inner.get("functions")
+        if found:
+            return tool_names(found)
+    return []
+
+
+def tool_names(value: Any) -> list[str]:
+    """Return the names in a list of tool definitions, in any maker's form."""
+    if isinstance(value, str):
+        return list(_names_in_text(value)) if len(value) <= 1_000_000 else []
+    return _names(value)
+
+
+@lru_cache(maxsize=256)
+def _names_in_text(text: str) -> tuple[str, ...]:
+    # One process offers the same tools on every call.
+    return tuple(_names(unwrap(text)))
+
+
+def _names(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        # Pydantic AI's request parameters; a map from name to definition; or one definition alone.
+        listed = [tool for key in ("function_tools", "output_tools", "tools") for tool in listing(value.get(key))]
+        value = listed or ([value] if "name" in value or "function" in value else list(value))
+    names: list[str] = []
+    for tool in value if isinstance(value, list) else ():
+        names.extend(_names_of_tool(tool))
+        if len(names) >= MOST_ITEMS:
+            break
+    return list(dict.fromkeys(names))[:MOST_ITEMS]
+
+
+def _names_of_tool(tool: Any) -> Iterable[str]:
+    tool = parse(tool)
+    if isinstance(tool, str):
+        return (tool[:200],) if tool and len(tool) <= 200 else ()
+    if not isinstance(tool, dict):
+        return ()
+    for key in ("function_declarations", "functionDeclarations"):
+        if isinstance(tool.get(key), list):
+            return (name for inner in tool[key] for name in _names_of_tool(inner))
+    for key in ("json_schema", "tool", "function", "toolSpec"):
+        inner = parse(tool.get(key))
+        if isinstance(inner, dict):
+            return _names_of_tool(inner)
+    name = word(tool.get("name")) or word(tool.get("type"))
+    return (name,) if name else ()
+
+
+class ReplyBody(msgspec.Struct):
+    """What a recorded reply says beside its messages."""
+
+    usage: Usage | None = None
+    model: str | None = None
+    response_id: str | None = None
+    finish_reason: str | None = None
+
+
+def read_reply_body(exchange: Exchange, value: Any) -> ReplyBody:
+    """Take in a recorded reply."""
+    body = ReplyBody()
+    exchange.reply(_replies(unwrap(value), body, 0))
+    exchange.finish_reason = exchange.finish_reason or body.finish_reason
+    return body
+
+
+_USAGE_KEYS = ("usage", "usage_metadata", "usageMetadata", "token_usage")
+
+
+def _note(body: ReplyBody, raw: dict[str, Any]) -> None:
+    body.model = body.model or word(raw.get("model")) or word(raw.get("model_name")) or word(raw.get("model_version"))
+    body.response_id = body.response_id or word(raw.get("id") if not isinstance(raw.get("id"), list) else None)
+    body.finish_reason = body.finish_reason or finish_of(raw)
+    for key in _USAGE_KEYS:
+        if raw.get(key):
+            body.usage = fill_usage(body.usage, usage_of_object(raw[key], includes_cache=key == "usage_metadata" and "input_tokens" in mapping(raw[key])))
+
+
+def finish_of(raw: dict[str, Any]) -> str | None:
+    """Return why a recorded reply, or one of its candidates, ended."""
+    for key in ("finish_reason", "stop_reason", "finishReason", "stopReason"):
+        found = word(raw.get(key))
+        if found:
+            return found.rsplit(".", 1)[-1] if found.startswith("FinishReason") else found
+    status = raw.get("status")
+    if isinstance(status, str) and raw.get("object") in ("response", None) and isinstance(raw.get("output"), list):
+        return word(mapping(raw.get("incomplete_details")).get("reason")) or status
+    return None
+
+
+def _replies(raw: Any, body: ReplyBody, depth: int) -> list[Message]:
+    if isinstance(raw, str):
+        return [Message(role="assistant", texts=[raw])] if raw and raw not in ("null", "None") else []
+    if isinstance(raw, list):
+        return _from_list(raw, body, depth)
+    if not isinstance(raw, dict) or depth > _MOST_DEPTH:
+        return []
+    _note(body, raw)
+    for key, read in _REPLY_SHAPES:
+        if raw.get(key):
+            return read(raw, body, depth)
+    if any(key in raw for key in ("content", "parts", "tool_calls", "role", "text", "type", "kwargs")):
+        return [_one(raw, body)]
+    return []
+
+
+def _one(raw: dict[str, Any], body: ReplyBody) -> Message:
+    inner = raw["kwargs"] if isinstance(raw.get("kwargs"), dict) else raw["data"] if isinstance(raw.get("data"), dict) else raw
+    if inner is not raw:
+        _note(body, inner)
+    metadata = inner.get("response_metadata")
+    if isinstance(metadata, dict):
+        _note(body, metadata)
+    content = raw.get("content")
+    if isinstance(content, dict) and "parts" in content:
+        # Gemini's reply holds a message as its content.
+        return read_message(content)
+    return read_message(raw)
+
+
+def _from_list(raw: Sequence[Any], body: ReplyBody, depth: int) -> list[Message]:
+    if depth > _MOST_DEPTH:
+        return []
+    if raw and all(isinstance(one, dict) and "role" not in one and "type" in one for one in raw):
+        # Items of the Responses API, or bare content blocks: one reply.
+        return read_messages(list(raw))
+    # Of a whole conversation the last message is the reply.
+    spoken = [one for one in raw if isinstance(one, dict) and one.get("role") in ("user", "tool", "system", "human")]
+    return [message for one in (raw[-1:] if spoken else raw) for message in _replies(parse(one), body, depth + 1)]
+
+
+def _from_choices(raw: dict[str, Any], body: ReplyBody, depth: int) -> list[Message]:
+    replies: list[Message] = []
+    for choice in listing(raw["choices"]):
+        choice = mapping(choice)
+        body.finish_reason = body.finish_reason or finish_of(choice)
+        inner = choice.get("message") or choice.get("delta")
+        replies.append(read_message(inner if inner else choice.get("text") or {}))
+    return replies
+
+
+def _from_candidates(raw: dict[str, Any], body: ReplyBody, depth: int) -> list[Message]:
+    replies: list[Message] = []
+    for candidate in listing(raw["candidates"]):
+        candidate = mapping(candidate)
+        body.finish_reason = body.finish_reason or finish_of(candidate)
+        replies.append(read_message(candidate.get("content") or candidate.get("message") or {}))
+    return replies
+
+
+def _from_generations(raw: dict[str, Any], body: ReplyBody, depth: int) -> list[Message]:
+    output = raw.get("llm_output")
+    if isinstance(output, dict):
+        _note(body, output)
+    replies: list[Message] = []
+    for generation in listing(raw["generations"]):
+        for one in generation if isinstance(generation, list) else [generation]:
+            one = mapping(one)
+            information = one.get("generation_info")
+            if isinstance(information, dict):
+                _note(body, information)
+            inner = one.get("message")
+            replies.append(_one(inner, body) if isinstance(inner, dict) else read_message(one.get("text") or {}))
+    return replies
+
+
+def _inside(key: str) -> Any:
+    def read(raw: dict[str, Any], body: ReplyBody, depth: int) -> list[Message]:
+        found = unwrap(raw[key])
+        if key == "messages":
+            found = listing(found)[-1:]
+        return _replies(found, body, depth + 1)
+
+    return read
+
+
+_REPLY_SHAPES: tuple[tuple[str, Any], ...] = (
+    ("choices", _from_choices),
+    ("candidates", _from_candidates),
+    ("generations", _from_generations),
+    ("output", _inside("output")),
+    ("outputs", _inside("outputs")),
+    ("messages", _inside("messages")),
+    ("message", _inside("message")),
+    ("message_data", _inside("message_data")),
+    ("combined_chunk_content", _inside("combined_chunk_content")),
+    ("result", _inside("result")),
+    ("response", _inside("response")),
+)
+"""Where a reply holds its messages, most telling first. ``message_data`` and ``combined_chunk_content`` are Logfire's."""

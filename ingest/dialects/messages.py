@@ -1,0 +1,236 @@
+"""Messages of a model's conversation, in whatever shape they were recorded, read into what a step needs of them.
+
+One reader serves all shapes, because emitters mix them: GenAI parts, OpenAI's messages and items, Anthropic's and Bedrock's
+blocks, Gemini's contents, LangChain's serialised objects, the AI SDK's parts, and flattened attributes unflattened before.
+"""
+
+from typing import Any
+
+import msgspec
+
+from ingest.model import ToolRequest, ToolResult
+
+from .parts import Message, is_parts, read_calls, read_part, read_result, thought_text
+from .values import MOST_ITEMS, numbered, open_item, parse, parse_items, show, truth, unwrap, word
+
+_MOST_PARTS = 2_000
+
+_ROLES = {
+    "human": "user", "humanmessage": "user", "humanmessagechunk": "user", "usermessage": "user",
+    "ai": "assistant", "aimessage": "assistant", "aimessagechunk": "assistant", "model": "assistant", "bot": "assistant",
+    "assistantmessage": "assistant", "tool-call": "assistant", "tool_call": "assistant", "function_call": "assistant",
+    "reasoning": "assistant", "mcp_call": "assistant", "web_search_call": "assistant",
+    "toolmessage": "tool", "function": "tool", "functionmessage": "tool", "tool-response": "tool", "tool_response": "tool",
+    "function_call_output": "tool", "ipython": "tool", "environment": "tool",
+    "developer": "system", "systemmessage": "system",
+}  # fmt: skip
+
+_KNOWN_ROLES = frozenset({"user", "assistant", "tool", "system", "thinking", *_ROLES})
+
+
+def read_message(raw: Any) -> Message:
+    """Return one message."""
+    raw = open_item(raw)
+    message = Message()
+    if isinstance(raw, str):
+        found = parse(raw) if raw[:1] in "{[" else raw
+        raw = found if isinstance(found, dict) or is_parts(found) else raw
+    if isinstance(raw, str):
+        if raw:
+            message.texts.append(raw)
+    elif isinstance(raw, list):
+        if len(raw) == 2 and isinstance(raw[0], str) and raw[0].lower() in _KNOWN_ROLES:
+            # LangChain's pairs of role and content.
+            message.role = _role(raw[0])
+            _read_content(message, raw[1])
+        else:
+            _read_content(message, raw)
+    elif isinstance(raw, dict):
+        _read_map(message, _without_wrapper(raw))
+    return message
+
+
+def read_messages(value: Any) -> list[Message]:
+    """Return the messages of a list, of JSON of one, of one message, or of a plain text."""
+    return [read_message(item) for item in _items(value)[:_MOST_PARTS]]
+
+
+def read_fresh(value: Any, own_name: str | None = None) -> list[Message]:
+    """Return the messages after the last one that the model itself said. Only these are read, from the end backwards."""
+    fresh: list[Message] = []
+    for item in reversed(_items(value)):
+        message = read_message(item)
+        if message.is_own and (message.name is None or own_name is None or message.name == own_name):
+            break
+        fresh.append(message)
+        if len(fresh) >= _MOST_PARTS:
+            break
+    fresh.reverse()
+    return fresh
+
+
+def _items(value: Any) -> list[Any]:
+    if isinstance(value, str) and value[:1] not in "{[\"":
+        return [value] if value.strip() else []
+    items = parse_items(value)
+    if len(items) == 1:
+        only = open_item(items[0])
+        if isinstance(only, list) and not (len(only) == 2 and isinstance(only[0], str)):
+            # LangChain nests one list a prompt.
+            return only
+        if isinstance(only, dict) and "role" not in only:
+            inner = next((only[key] for key in ("messages", "items") if isinstance(only.get(key), list)), None)
+            if inner is not None:
+                return inner
+    return items
+
+
+def _without_wrapper(raw: dict[str, Any]) -> dict[str, Any]:
+    """Take a message out of what frameworks put around it."""
+    if "lc" in raw and isinstance(raw.get("kwargs"), dict):
+        kind = raw.get("id")
+        return {"type": str(kind[-1]) if isinstance(kind, list) and kind else "", **raw["kwargs"]}
+    inner = raw.get("message")
+    if isinstance(inner, dict) and "parts" not in raw:
+        return {**inner, **{key: raw[key] for key in ("finish_reason", "role") if key in raw and key not in inner}}
+    if isinstance(inner, str) and "content" not in raw and "parts" not in raw:
+        return {**raw, "content": inner}
+    if isinstance(raw.get("data"), dict) and str(raw.get("type")).lower() in _KNOWN_ROLES:
+        return {**raw["data"], "type": raw["type"]}
+    return raw
+
+
+def _role(value: object) -> str:
+    role = str(value)[:64].lower().rsplit(".", 1)[-1] if value else ""
+    return _ROLES.get(role, role)
+
+
+def _read_map(message: Message, raw: dict[str, Any]) -> None:
+    role, kind = raw.get("role"), raw.get("type")
+    kind = kind if isinstance(kind, str) else ""
+    message.role = _role(role) if role else _role(kind)
+    if message.role not in _KNOWN_ROLES and not role:
+        message.role = ""
+    message.finish_reason = word(raw.get("finish_reason"))
+    message.name = word(raw.get("name")) if message.role == "assistant" and role else None
+    if not role and "parts" not in raw and is_parts([raw]) and kind.lower() not in ("tool", "function"):
+        # One of the items of the Responses API, or a bare part.
+        read_part(message, raw)
+    elif message.role == "tool":
+        _read_tool_message(message, raw)
+    elif message.role == "thinking":
+        message.role = "assistant"
+        message.think(raw.get("content"))
+    else:
+        _read_spoken(message, raw)
+
+
+def _read_spoken(message: Message, raw: dict[str, Any]) -> None:
+    for key in ("reasoning_content", "reasoning", "thinking"):
+        message.think(raw.get(key))
+    for key in ("parts", "content", "contents", "blocks"):
+        if raw.get(key) is not None:
+            _read_content(message, raw[key])
+    read_calls(message, raw)
+    inner = raw.get("additional_kwargs")
+    if isinstance(inner, dict):
+        if not message.requests:
+            read_calls(message, inner)
+        if not message.thoughts:
+            message.think(inner.get("reasoning_content"))
+
+
+def _read_tool_message(message: Message, raw: dict[str, Any]) -> None:
+    before = len(message.results)
+    for key in ("parts", "content", "contents"):
+        value = unwrap(raw[key]) if key in raw else None
+        for part in numbered(value)[:_MOST_PARTS]:
+            if isinstance(part, dict) and is_parts([part]) and part.get("type") not in ("text", "input_text", "output_text"):
+                read_part(message, part)
+    if len(message.results) == before:
+        read_result(message, {**raw, "content": _first(raw, ("content", "parts", "contents", "response", "result", "output"))})
+
+
+def _first(raw: dict[str, Any], keys: tuple[str, ...]) -> Any:
+    return next((raw[key] for key in keys if raw.get(key) is not None), None)
+
+
+def _read_content(message: Message, value: Any) -> None:
+    if isinstance(value, str) and value[:1] in "[{":
+        decoded = parse(value)
+        if is_parts(decoded):
+            value = decoded
+    if isinstance(value, str):
+        if value:
+            message.texts.append(value)
+        return
+    parts = value if isinstance(value, list) else numbered(value) or [value]
+    for part in parts[:_MOST_PARTS]:
+        read_part(message, part)
+
+
+class Exchange(msgspec.Struct):
+    """What is new in one model call: what it was told since its own last words, and its reply."""
+
+    asked: str | None = None
+    results: list[ToolResult] = []
+    said: str | None = None
+    thought: str | None = None
+    requests: list[ToolRequest] = []
+    finish_reason: str | None = None
+
+    def hear(self, fresh: list[Message]) -> None:
+        """Take in what the model was told; what is known already stays."""
+        if not self.asked:
+            self.asked = joined([text for message in fresh if message.role != "system" for text in message.texts])
+        if not self.results:
+            self.results = [result for message in fresh for result in message.results][:MOST_ITEMS]
+
+    def reply(self, replies: list[Message]) -> None:
+        """Take in what the model replied; what is known already stays."""
+        if not self.said:
+            self.said = joined([text for message in replies for text in message.texts])
+        if not self.thought:
+            self.thought = joined([text for message in replies for text in message.thoughts])
+        if not self.requests:
+            self.requests = [request for message in replies for request in message.requests][:MOST_ITEMS]
+        if not self.finish_reason:
+            self.finish_reason = next((message.finish_reason for message in replies if message.finish_reason), None)
+
+
+def joined(texts: list[str]) -> str | None:
+    """Return texts as one, None for none."""
+    if len(texts) == 1:
+        return texts[0]
+    return "\n\n".join(texts) or None
+
+
+def last_words(value: Any) -> str | None:
+    """Return the text of the last message that has one, for spans whose messages are a whole conversation."""
+    for item in reversed(_items(value)):
+        message = read_message(item)
+        if message.texts and message.role != "system":
+            return joined(message.texts)
+    return None
+
+
+def first_question(value: Any) -> str | None:
+    """Return the first text of a user in a whole conversation."""
+    for item in _items(value)[:_MOST_PARTS]:
+        message = read_message(item)
+        if message.role in ("user", "") and message.texts:
+            return joined(message.texts)
+    return None
+
+
+def show_failure(value: Any) -> bool:
+    """Tell whether a tool's result says of itself that it is an error."""
+    return isinstance(value, dict) and (
+        truth(value.get("is_error")) is True or truth(value.get("isError")) is True or show(value.get("status")) == "error"
+    )
+
+
+__all__ = [
+    "Exchange", "Message", "first_question", "joined", "last_words", "read_fresh", "read_message", "read_messages",
+    "show_failure", "thought_text",
+]  # fmt: skip

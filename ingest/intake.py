@@ -1,0 +1,125 @@
+"""What both receivers call: a request is inflated, decoded and prepared off the event loop, then stored durably."""
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+import msgspec
+
+from .budget import Overloaded
+from .otlp import json as otlp_json
+from .otlp import protobuf as otlp_protobuf
+from .otlp.decoded import DecodedLogs, DecodedSpans, TooLarge
+from .otlp.export import Authenticate, Export, Outcome, Take
+from .otlp.inflate import inflate
+from .store.prepare import Prepared, prepare
+from .store.writer import Writer
+
+__all__ = ["Authenticate", "Export", "Intake", "Outcome", "Take", "prepare_export"]
+
+log = logging.getLogger(__name__)
+
+_PROCESSES_FROM_CORES = 4
+"""With fewer cores the event loop, the writer and the senders need what there is, and threads save the copying."""
+
+_MOST_PROCESSES = 4
+
+
+class PreparedExport(msgspec.Struct):
+    """A request ready to be stored, and what to tell its sender."""
+
+    batch: Prepared | None
+    """None where there is nothing to store."""
+    outcome: Outcome
+
+
+def prepare_export(export: Export, limit_bytes: int, now_ns: int) -> PreparedExport:
+    """Inflate, decode and prepare a request. Pure; raises ``Undecodable``, ``TooLarge``."""
+    body = inflate(export.body, limit_bytes) if export.gzipped else export.body
+    if len(body) > limit_bytes:
+        raise TooLarge(f"The body is larger than {limit_bytes} bytes.")
+    codec = otlp_json if export.is_json else otlp_protobuf
+    if export.signal == "traces":
+        decoded = codec.decode_traces(body, now_ns)
+        batch = prepare(export.project_id, decoded.spans, (), now_ns) if decoded.spans else None
+        return PreparedExport(batch, _spans_outcome(decoded))
+    said = codec.decode_logs(body, now_ns)
+    batch = prepare(export.project_id, (), said.records, now_ns) if said.records else None
+    return PreparedExport(batch, _logs_outcome(said))
+
+
+def _spans_outcome(decoded: DecodedSpans) -> Outcome:
+    return Outcome(decoded.rejected, _sentences(decoded.problems, decoded.rejected))
+
+
+def _logs_outcome(decoded: DecodedLogs) -> Outcome:
+    sentences = _sentences(decoded.problems, decoded.rejected)
+    if decoded.not_kept:
+        kept = f"{decoded.not_kept} log records are not kept: they name no span."
+        sentences = f"{sentences} {kept}".lstrip()
+    return Outcome(decoded.rejected, sentences)
+
+
+def _sentences(problems: list[str], rejected: int) -> str:
+    more = rejected - len(problems)
+    return " ".join([*problems, f"And {more} more."] if more > 0 else problems)
+
+
+class Intake:
+    """Takes requests in. ``take`` is used on one event loop; ``close`` ends the workers, not the writer."""
+
+    def __init__(self, writer: Writer, limit_bytes: int, cores: int | None = None) -> None:
+        self._writer = writer
+        self._limit = limit_bytes
+        self._cores = len(os.sched_getaffinity(0)) if cores is None else cores
+        self._workers = self._start_workers()
+
+    def _start_workers(self) -> Executor:
+        if self._cores < _PROCESSES_FROM_CORES:
+            return ThreadPoolExecutor(max(1, self._cores), thread_name_prefix="intake")
+        # Spawned, not forked: this process has threads, and gRPC does not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(min(self._cores - 1, _MOST_PROCESSES), context, _begin_worker)
+
+    async def take(self, export: Export) -> Outcome:
+        """Take a request in; return when it is durable.
+
+        Raises ``Undecodable`` and ``TooLarge`` for good, ``StoreBusy`` and ``Overloaded`` where it may be sent again.
+        """
+        loop = asyncio.get_running_loop()
+        workers = self._workers
+        try:
+            prepared = await loop.run_in_executor(workers, prepare_export, export, self._limit, time.time_ns())
+        except BrokenProcessPool as error:
+            log.error("a worker process ended unexpectedly: starting new ones")
+            if self._workers is workers:
+                self._workers = self._start_workers()
+            raise Overloaded("This could not be worked on; send it again in a moment.") from error
+        if prepared.batch is not None:
+            # A sender that leaves must not cancel what the writer already has.
+            await asyncio.shield(asyncio.wrap_future(self._writer.submit(prepared.batch)))
+        return prepared.outcome
+
+    def close(self) -> None:
+        """End the workers; what they work on is finished first."""
+        self._workers.shutdown(wait=True)
+
+
+def _begin_worker() -> None:
+    """Let the parent alone decide when this process ends: by closing its queue, or by being gone."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
