@@ -1,4 +1,4 @@
-"""The worker: links what arrived, and judges open runs that fell silent, until it is told to stop."""
+"""The worker: links what arrived, judges open runs that fell silent, and deletes what is too old, until it is told to stop."""
 
 import gc
 import logging
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from .settings import Settings
 from .store.engine import Store, StoreBusy, open_store
 from .store.linker import Pace, link_dirty, link_silent
+from .store.maintenance import purge
 from .store.prices import StoredPrices, load_prices
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,10 @@ POLL_S = 0.15
 _SWEEP_NS = 5_000_000_000
 _BUSY_S = 1.0
 
+_DAY_NS = 86_400 * 10**9
+_PURGE_S = 600.0
+"""How often traces that are too old are looked for."""
+
 
 def work(settings: Settings, ready: Ready) -> None:
     """Link until SIGTERM or SIGINT, then finish the batch at hand and return."""
@@ -35,8 +40,24 @@ def work(settings: Settings, ready: Ready) -> None:
     # and die all at once, so that looking for garbage more seldom finds just as much.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    if settings.retention_days is not None:
+        # Beside the linking, which must not wait until a year is deleted. What is cut off at the end was one short transaction.
+        keep = (stop, store, round(settings.retention_days * _DAY_NS))
+        threading.Thread(target=purge_until, args=keep, name="purge", daemon=True).start()
     ready("worker", "")
     run_until(stop, store, prices)
+
+
+def purge_until(stop: threading.Event, store: Store, keep_ns: int, clock_ns: Callable[[], int] = time.time_ns) -> None:
+    """Delete traces of which nothing came for ``keep_ns``, at once and then now and again until ``stop`` is set."""
+    while True:
+        now_ns = clock_ns()
+        try:
+            purge(store, now_ns - keep_ns, now_ns)
+        except StoreBusy as error:
+            log.warning("what is too old cannot be deleted now: %s", error)
+        if stop.wait(_PURGE_S):
+            return
 
 
 def run_until(stop: threading.Event, store: Store, prices: StoredPrices, clock_ns: Callable[[], int] = time.time_ns) -> None:

@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bench.payloads import Workload, requests
+from bench.payloads import Request, Workload, requests
 from ingest.store.engine import Store, open_store
 from ingest.store.ledger import check_reconciles
 
 from .wire import bill, link_all
 
-KILLS = int(os.environ.get("TEST_KILLS", "20"))
+KILLS = int(os.environ.get("TEST_KILLS", "5"))
 SENDERS = 8
 LOST_ANSWERS = 0.03
 """Of the answers so many never reach the sender, who then sends again what was stored already."""
@@ -45,14 +45,14 @@ class Service:
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "webui.cli.main", "ingest", "--otlp-http-port", str(self.port), "--otlp-grpc-port", "0"]
+        command = [sys.executable, "-m", "webui.cli", "ingest", "--otlp-http-port", str(self.port), "--otlp-grpc-port", "0"]
         self.process = subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
-        while self.port == 0:
-            line = self.process.stdout.readline()
+        line = self.process.stdout.readline()
+        while "otlp-http" not in line:
             assert line, "the ingest process ended at its start"
-            if "otlp-http" in line:
-                self.port = int(line.rsplit(":", 1)[1].split("/")[0])
+            line = self.process.stdout.readline()
+        self.port = int(line.rsplit(":", 1)[1])
 
     def stop(self, number: signal.Signals) -> int:
         assert self.process is not None
@@ -79,28 +79,33 @@ def send_all(service: Service, workload: Workload, sent: Sent, stop: threading.E
     One trace a request makes many small commits, so that a kill finds some under way.
     """
     order = random.Random(sender)
-    connection: http.client.HTTPConnection | None = None
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=15)
     for number in itertools.count(sender, SENDERS):
         if stop.is_set():
-            return
+            break
         (request,) = requests(workload, range(number, number + 1))
         while not stop.is_set():
-            try:
-                if connection is None:
-                    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=15)
-                connection.request("POST", "/v1/traces", request.body, {"Content-Type": request.content_type})
-                answer = connection.getresponse()
-                answer.read()
-            except (OSError, http.client.HTTPException):
-                connection = None
-                time.sleep(0.02)
-                continue
-            if answer.status == 200 and order.random() >= LOST_ANSWERS:
+            status = send_once(connection, request)
+            if status == 200 and order.random() >= LOST_ANSWERS:
                 sent.acknowledged.append(number)
                 break
-            if answer.status not in (200, 503):
-                sent.refused.append(answer.status)
+            if status not in (200, 503, None):
+                sent.refused.append(status)
                 break
+    connection.close()
+
+
+def send_once(connection: http.client.HTTPConnection, request: Request) -> int | None:
+    """Send a request and return the status of the answer; None where none came."""
+    try:
+        connection.request("POST", "/v1/traces", request.body, {"Content-Type": request.content_type})
+        answer = connection.getresponse()
+        answer.read()
+    except (OSError, http.client.HTTPException):
+        connection.close()
+        time.sleep(0.02)
+        return None
+    return answer.status
 
 
 def spans_by_trace(store: Store) -> dict[bytes, int]:

@@ -1,6 +1,7 @@
 """Pages over a real store: nothing in a trace can act, every answer carries the policy, every name has its page."""
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from webui.api_json import dump, trace_json
 from webui.app import create_app
 from webui.pages.chain import Asked
 from webui.pages.run import build_run_page
+from webui.server import serve
 
 from .builders import SECOND, T0, chain, span_id
 from .webui_app import EVIL, ID, MISSING, body, client_of, fill, hostile_spans, later, settings_of
@@ -220,3 +222,11 @@ def test_a_store_opens_anew_after_a_close(sqlite_url: str) -> None:
     store.close()
     assert client.get("/").status_code == 200
     store.close()
+
+
+def test_a_port_in_use_is_one_sentence(sqlite_url: str) -> None:
+    """Nothing is started where another process listens."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=rf"^Cannot listen on 127\.0\.0\.1 port {port}: .*\.$"):
+            serve(settings_of(sqlite_url, port=port), lambda part, url: None)

@@ -4,20 +4,18 @@ import logging
 from time import perf_counter
 
 from flask import Flask, Response, g, request
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnection
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import BaseConverter
 
 from ingest.settings import Settings
-from ingest.store.engine import Store, StoreBusy
+from ingest.store.engine import Store
 from ingest.store.lists import BadCursor
 from ingest.store.query import UnknownField
 
 from .api import api
 from .assets import asset_href
 from .errors import ApiError, error_response
-from .reads import Library, library
+from .reads import AWAY, Library, library
 from .security import admit, secure
 from .telemetry import Telemetry
 from .views.costs import costs_views
@@ -67,7 +65,7 @@ def _tell_errors(app: Flask) -> None:
     app.register_error_handler(HTTPException, _tell_http)
     app.register_error_handler(BadCursor, _tell_cursor)
     app.register_error_handler(UnknownField, _tell_field)
-    for away in (StoreBusy, DBAPIError, NoConnection):
+    for away in AWAY:
         app.register_error_handler(away, _tell_away)
 
 
@@ -116,14 +114,11 @@ def _tell_field(error: UnknownField) -> Response:
 
 
 def _tell_away(error: Exception) -> Response:
-    """Answer that the store is busy, away or not of this version; any other complaint of a database is a fault of ours."""
-    if isinstance(error, DBAPIError) and not error.connection_invalidated:
-        problem = library().problem()
-        if problem is None and not isinstance(error, OperationalError):
-            raise error
-    else:
-        problem = None
+    """Answer that the store is busy, away or not of this version; any other complaint of it is a fault of ours."""
+    reason = library().explain(error)
+    if reason is None:
+        raise error
     log.warning("the store did not answer: %s", type(error).__name__)
-    response = _tell(ApiError(503, "store_unavailable", problem or "The store cannot be read now.", "Try again in a few seconds."))
+    response = _tell(ApiError(503, "store_unavailable", reason, "Try again in a few seconds."))
     response.headers["Retry-After"] = _RETRY_S
     return response

@@ -158,7 +158,7 @@ def size(length: int) -> str:
     for unit, factor in (("MB", 1 << 20), ("KB", 1 << 10)):
         if length >= factor:
             return f"{length / factor:.1f} {unit}"
-    return f"{length} bytes"
+    return plural(length, "byte")
 
 
 def now_ns() -> int:

@@ -4,12 +4,14 @@ import time
 from collections.abc import Sequence
 
 from flask import current_app, g
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from ingest.chain.reconstruct import TraceContext, reconstruct
 from ingest.model import Span, Trace, TraceSummary
 from ingest.settings import Settings
 from ingest.store import access, costs, lists, reader, search
-from ingest.store.engine import Store, schema_problem
+from ingest.store.engine import Store, StoreBusy, schema_problem
 from ingest.store.lists import BadCursor, ListQuery
 from ingest.store.prices import load_prices
 from ingest.store.query import CostTable
@@ -19,7 +21,10 @@ from .format import clock
 from .lookup import MOST_MATCHES, Match, Miss, Sources
 from .telemetry import Telemetry
 
-__all__ = ("BadCursor", "Library", "ListQuery", "Reads", "library", "reads")
+__all__ = ("AWAY", "BadCursor", "Library", "ListQuery", "Reads", "library", "reads")
+
+AWAY = (StoreBusy, DBAPIError, NoConnection)
+"""What reading raises where the store does not answer."""
 
 
 class Library:
@@ -41,6 +46,12 @@ class Library:
     def problem(self) -> str | None:
         """Say why the store cannot serve now, or None."""
         return schema_problem(self.store, REVISION)
+
+    def explain(self, error: Exception) -> str | None:
+        """Say in a sentence why the store did not answer; None where its complaint is a fault of ours."""
+        if isinstance(error, DBAPIError) and not error.connection_invalidated:
+            return self.problem() or ("The store cannot be read now." if isinstance(error, OperationalError) else None)
+        return "The store cannot be read now."
 
 
 def library() -> Library:

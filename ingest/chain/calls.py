@@ -33,6 +33,9 @@ def unify(forest: Forest) -> None:
     for node in calls:
         if not node.absorbed and node.facts.server_half:
             _join_server_half(node)
+    for node in forest.nodes:
+        if node.kind == "chain" and node.facts.thought is not None and node.facts.convention != "clew":
+            _hand_down_thought(node)
     if any(node.absorbed for node in forest.nodes):
         _splice(forest)
 
@@ -106,6 +109,14 @@ def _absorb_part(node: Node) -> None:
             whole, failed=True, error_type=part.error_type, error_message=part.error_message, tool_error=whole.tool_error or error
         )
     _hide(node, node.parent)
+
+
+def _hand_down_thought(node: Node) -> None:
+    """Give the thought that glue repeats from its call's reply to that call, when the call's own span leaves it out."""
+    calls = [child for child in node.children if child.kind == "llm" and not child.absorbed]
+    if len(calls) == 1 and calls[0].facts.thought is None:
+        calls[0].facts = msgspec.structs.replace(calls[0].facts, thought=node.facts.thought)
+    node.facts = msgspec.structs.replace(node.facts, thought=None)
 
 
 def _model(facts: Facts) -> str | None:

@@ -1,5 +1,6 @@
 """Nodes into steps: what one span means as a thing an agent did, and the tool calls that nobody opened a span for."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from ingest.model import Decision, Facts, Option, Step, ToolCall, ToolRequest, ToolResult, Usage
@@ -225,17 +226,31 @@ class ToolBook:
         steps = []
         for request, result in self._derived.get(id(node), ()):
             at = max(node.span.end_ns, node.span.start_ns)
-            error = (result.result or "failed") if result is not None and result.is_error else None
+            error = _failure_in(result)
             step = Step(span_id=node.span.span_id, kind="tool", name=request.name, started_ns=at, ended_ns=at, operation="execute_tool")
             step.tool = ToolCall(
                 request.name, request.call_id, request.arguments, result.result if result else None, error, source="derived"
             )
             if error is not None:
                 step.status, step.error = "error", error
-            if request.name.startswith("transfer_to_"):
+            if request.name.startswith("transfer_to_") and not request.name.startswith("transfer_to_human"):
                 step.kind = "handoff"
             steps.append(step)
         return steps
+
+
+_FAILED = re.compile(r"(?:[\w.]*(?:Error|Exception)(?::|\()|Error executing |Tool execution failed|Traceback \(most recent call last\))")
+
+
+def _failure_in(result: ToolResult | None) -> str | None:
+    """Say what failed in a tool that nobody opened a span for: by its flag, or because its result is an exception's text.
+
+    Several emitters lose the flag, and then the text that the model was told is all there is.
+    """
+    if result is None:
+        return None
+    text = result.result or ""
+    return text or "failed" if result.is_error or _FAILED.match(text[:300]) else None
 
 
 class _Executions:

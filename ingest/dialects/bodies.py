@@ -231,6 +231,7 @@ _REPLY_SHAPES: tuple[tuple[str, Any], ...] = (
     ("outputs", _inside("outputs")),
     ("messages", _inside("messages")),
     ("message", _inside("message")),
+    ("update", _inside("update")),
     ("message_data", _inside("message_data")),
     ("combined_chunk_content", _inside("combined_chunk_content")),
     ("result", _inside("result")),

@@ -19,7 +19,7 @@ FIELD_KEYS: dict[str, tuple[str, ...]] = {
         "traceloop.association.properties.thread_id", "traceloop.association.properties.conversation_id",
         "traceloop.association.properties.chat_id", "ai.telemetry.metadata.sessionId", "ai.settings.context.sessionId",
         "langsmith.metadata.session_id", "langsmith.metadata.thread_id", "langsmith.metadata.conversation_id",
-        "gcp.vertex.agent.session_id", "mlflow.trace.session", "anthropic.session.id",
+        "gcp.vertex.agent.session_id", "mlflow.trace.session", "anthropic.session.id", "gen_ai.thread.id",
     ),
     "user": (
         "langfuse.user.id", "user.id", "enduser.id", "traceloop.association.properties.user_id", "ai.telemetry.metadata.userId",

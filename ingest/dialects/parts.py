@@ -55,7 +55,7 @@ def _kind(part: dict[str, Any]) -> str:
 
 _SHAPES = (
     "toolUse", "toolResult", "reasoningContent", "functionCall", "functionResponse", "function_call", "function_response",
-    "message_content", "tool_call",
+    "message_content", "tool_call", "toolRequest", "toolResponse",
 )  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def read_part(message: Message, part: Any, depth: int = 0) -> None:
         # OpenInference: the request that belongs to a content stands beside it.
         inner = part[shape]
         read_part(message, {**inner, "tool_call": part.get("tool_call")} if isinstance(inner, dict) else inner, depth + 1)
-    elif shape in ("toolResult", "functionResponse", "function_response"):
+    elif shape in ("toolResult", "functionResponse", "function_response", "toolResponse"):
         read_result(message, part[shape] if isinstance(part[shape], dict) else part)
     elif shape == "reasoningContent":
         message.think(part[shape])
@@ -127,7 +127,7 @@ def thought_text(value: Any, depth: int = 0) -> str | None:
     return None
 
 
-_CALL_IDS = ("id", "call_id", "toolCallId", "toolUseId", "tool_call_id", "tool_use_id")
+_CALL_IDS = ("id", "call_id", "toolCallId", "toolUseId", "tool_call_id", "tool_use_id", "ref")
 
 
 def read_request(call: Any) -> ToolRequest | None:
@@ -170,7 +170,7 @@ def read_calls(message: Message, raw: dict[str, Any]) -> None:
             message.ask(ToolRequest(None, name, arguments_of(raw.get("function_call_arguments_json"))))
 
 
-_RESULT_IDS = ("tool_use_id", "tool_call_id", "call_id", "toolUseId", "toolCallId", "id")
+_RESULT_IDS = ("tool_use_id", "tool_call_id", "call_id", "toolUseId", "toolCallId", "ref", "id")
 _RESULTS_OF = ("response", "result", "output", "content", "server_tool_call_response")
 
 

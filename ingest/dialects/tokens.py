@@ -49,6 +49,7 @@ RAW_USAGE_KEYS: tuple[tuple[str, bool], ...] = (
     ("mlflow.chat.tokenUsage", True),
     ("langsmith.metadata.usage_metadata", True),
     ("metadata.usage_object", True),
+    ("langfuse.observation.usage_details", False),
 )
 """JSON or ``repr`` of a usage object, read where the attributes lack a part; and whether its input is known to include cached tokens."""
 

@@ -156,10 +156,14 @@ def _map(pairs: Sequence[Any], where: str, notes: list[str], level: int) -> dict
         key = key or ""
         if key.__class__ is not str:
             raise WrongType(f"a key in {where} must be a string")
+        if key.isascii() and "\0" not in key and value.__class__ is dict:
+            # The way of nearly all: one plain text.
+            plain = value.get("stringValue")
+            if plain.__class__ is str and plain.isascii() and "\0" not in plain and len(value) == 1:
+                found[key] = plain
+                continue
         inside = f"{where}.{key}" if level == 0 else where
-        if "\0" in key or not key.isascii():
-            key = clean(key, inside, notes)
-        found[key] = value_of(value, inside, notes, level)
+        found[clean(key, inside, notes)] = value_of(value, inside, notes, level)
     return found
 
 

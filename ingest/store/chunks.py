@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import zstandard
 
-from ingest.dialects2.normalise import normalise, normalise_log
+from ingest.dialects.normalise import normalise, normalise_log
 from ingest.model import Event, Facts, Link, LogRecord, Resource, Scope, Span, StoredSpan
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -10,7 +10,7 @@ from .derive import clip, fold
 from .derived import decision, ledger, option_set, reference, summary
 from .query import And, Chose, Comparison, Filter, Not, Or, StepMatch, UnknownField, Value
 from .schema import span
-from .search import ERROR_MARK, FIELDS, Hit, find_hits, phrase, traces_with
+from .search import find_hits, phrase, traces_with
 
 Condition = ColumnElement[bool]
 
@@ -34,7 +34,7 @@ _STEP_TEXTS: dict[str, Column[Any]] = {
 _STEP_NUMBERS: dict[str, tuple[ColumnElement[int], float]] = {
     "started": (span.c.start_ns, 1), "duration_ms": (span.c.end_ns - span.c.start_ns, 1e6),
 }  # fmt: skip
-_STEP_SEARCHED = {"thought": "thought", "input": "input", "output": "output", "tool.text": "tool", "tool.error": "tool", "error": "tool"}
+_STEP_SEARCHED = {"thought": "thought", "input": "input", "output": "output", "tool.text": "tool", "tool.error": "error", "error": "error"}
 _SPAN_KINDS_OF = {"retrieval": ("retrieval", "embedding", "rerank"), "other": ("other", "chain", "evaluator", "prompt", "part")}
 _FAILED = 2
 
@@ -42,10 +42,10 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 
-NEWEST_HITS = 10_000
+NEWEST_HITS = 2_000
 """A text condition on a trace looks at so many of the newest steps that hold the words,"""
 
-NEWEST_STEPS = 2_000
+NEWEST_STEPS = 1_000
 """and one inside ``any step`` at so many."""
 
 _LARGEST = 2**63 - 1
@@ -105,8 +105,11 @@ class Conditions:
         return summary.c.trace_id.in_(rows)
 
     def _step_match(self, asked: Filter) -> Condition:
-        of_trace = and_(span.c.project_id == self._project_id, span.c.trace_id == summary.c.trace_id)
-        return exists().where(of_trace, self._of_step(asked))
+        meets = and_(span.c.project_id == self._project_id, self._of_step(asked))
+        if _is_about_words(asked):
+            # Few steps hold the words: their traces are found from them, not the other way round.
+            return summary.c.trace_id.in_(select(span.c.trace_id).where(meets))
+        return exists().where(span.c.trace_id == summary.c.trace_id, meets)
 
     def _of_step(self, asked: Filter) -> Condition:
         return _joined(asked, self._of_step, self._step_comparison)
@@ -122,28 +125,22 @@ class Conditions:
         if field == "status":
             return _negatable(asked, lambda value: span.c.status_code == _FAILED if value == "error" else span.c.status_code != _FAILED)
         if field in _STEP_SEARCHED:
-            return _negatable(asked, lambda value: self._step_says(field, asked.op, value))
+            return _negatable(asked, lambda value: self._step_says(field, value))
         raise UnknownField(f"steps have no field {field}")
 
-    def _step_says(self, field: str, op: str, value: str) -> Condition:
-        searched = _STEP_SEARCHED[field]
-        hits = find_hits(self._conn, self._project_id, phrase(value), searched, NEWEST_STEPS)
-        in_error = field in ("error", "tool.error")
-        found = [(hit.trace_id, hit.span_id) for hit in hits if _holds(hit, searched, value, in_error=in_error, whole=op != "contains")]
-        if not found:
+    def _step_says(self, field: str, value: str) -> Condition:
+        hits = find_hits(self._conn, self._project_id, phrase(value), _STEP_SEARCHED[field], NEWEST_STEPS)
+        if not hits:
             return false()
-        said = tuple_(span.c.trace_id, span.c.span_id).in_(found)
+        said = tuple_(span.c.trace_id, span.c.span_id).in_([tuple(hit) for hit in hits])
         return and_(said, span.c.tool_name.is_not(None)) if field.startswith("tool.") else said
 
 
-def _holds(hit: Hit, field: str, value: str, *, in_error: bool, whole: bool) -> bool:
-    """Tell whether a hit has the very text, not only its words, in the part that is asked for."""
-    text = hit.texts[FIELDS.index(field)] or ""
-    if in_error:
-        _, mark, text = text.rpartition(ERROR_MARK)
-        if not mark:
-            return False
-    return text == value if whole else value.casefold() in text.casefold()
+def _is_about_words(asked: Filter) -> bool:
+    """Tell whether only steps with certain words can meet a condition."""
+    if isinstance(asked, And):
+        return any(map(_is_about_words, asked.parts))
+    return isinstance(asked, Comparison) and asked.field in _STEP_SEARCHED and asked.op in ("=", "contains")
 
 
 def _joined(asked: Filter, part: Callable[[Filter], Condition], single: Callable[[Comparison], Condition]) -> Condition:

@@ -5,7 +5,7 @@ Every key begins with the project, then the trace. Money is integer nano-dollars
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, Table, Text, func, text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text, func, text
 
 from .schema import metadata
 
@@ -126,18 +126,20 @@ LEDGER_SUMS = (
 ledger = Table(
     "ledger",
     metadata,
-    *_keys(),
-    Column("place", Integer, primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("trace_id", LargeBinary, nullable=False),
+    Column("place", Integer, nullable=False),
     Column("run_id", LargeBinary, nullable=False),
     *_counts("hour"),
     *_texts(*LEDGER_DIMENSIONS, "session_id", "user_id", nullable=False),
     *_counts(*LEDGER_SUMS),
     Column("price_version", Text, nullable=False),
+    PrimaryKeyConstraint("project_id", "hour", "trace_id", "place"),
     sqlite_with_rowid=False,
 )
-"""What was spent: one row per run, hour, model, tool and operation."""
+"""What was spent: one row per run, hour, model, tool and operation. Rows of an hour lie together, for those who ask by user."""
 
-Index("ix_ledger_hour", ledger.c.project_id, ledger.c.hour)
+Index("ix_ledger_trace", ledger.c.project_id, ledger.c.trace_id)
 
 
 def _rollup(name: str, bucket: str) -> Table:
@@ -178,9 +180,10 @@ search_doc = Table(
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
     Column("project_id", Integer, nullable=False),
     Column("trace_id", LargeBinary, nullable=False),
+    Column("span_ids", LargeBinary, nullable=False),
     Column("texts", LargeBinary, nullable=False),
 )
-"""A block of indexed spans of one trace: zstd of their ids and texts.
+"""A block of indexed spans of one trace: their ids one after the other, and zstd of their texts.
 
 The text index itself is no table of this schema: ``search_fts`` (FTS5) on SQLite, ``search_word`` (tsvector, GIN) on
 PostgreSQL, see ``search``. Its row ids name the block, the span's place in it and the field.

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, func, select
 
-from ingest.dialects2.merge import merge_logs
+from ingest.dialects.merge import merge_logs
 from ingest.model import Facts, LogRecord, Span, StoredSpan
 
 from .chunks import RankedLog, RankedSpan, read_ranked_logs, read_ranked_spans, unpack_logs, unpack_span, unpack_spans

@@ -20,13 +20,13 @@ from ingest.model import Facts, StoredSpan, Trace
 from .bulk import Transaction, marks
 from .derived import search_doc
 
-FIELDS = ("thought", "input", "output", "tool")
-"""What is searched separately; ``tool`` is arguments, results, errors and references."""
+FIELDS = ("thought", "input", "output", "tool", "error")
+"""What is searched separately; ``tool`` is arguments, results and references."""
 
-Texts = tuple[str | None, str | None, str | None, str | None]
+Texts = tuple[str | None, str | None, str | None, str | None, str | None]
 """The texts of one span, in the order of ``FIELDS``."""
 
-_NOTHING: Texts = (None, None, None, None)
+_NOTHING: Texts = (None, None, None, None, None)
 
 # Of one span at most about 4 KiB are indexed. Indexing costs 40 ns a byte, so the bounds follow what people look for:
 # words of thoughts and answers, the head of results.
@@ -38,10 +38,11 @@ _TOOL_CHARS = 250
 BLOCK_SPANS = 1024
 """Spans of one block at most; a row id has ten bits for the place in it."""
 
-_FIELD_BITS, _PLACE_BITS, _BLOCK_BITS = 2, 10, 32
+_FIELD_BITS, _PLACE_BITS, _BLOCK_BITS = 3, 10, 32
+_ID_BYTES = 8
 _DOC_SHIFT = _FIELD_BITS + _PLACE_BITS
 
-_ENTRIES = msgspec.msgpack.Decoder(list[tuple[bytes, str | None, str | None, str | None, str | None]])
+_ENTRIES = msgspec.msgpack.Decoder(list[Texts])
 _WORD = re.compile(r"[^\W_]+")
 _PART = re.compile(r'"([^"]*)"?|(\S+)')
 
@@ -58,9 +59,9 @@ def documents(spans: Iterable[StoredSpan], trace: Trace) -> dict[bytes, Texts]:
         thought = _thought(facts)
         output = facts.output if facts.kind == "llm" else said.get(span.span_id)
         question, references = asked.get(span.span_id, (None, None))
-        tool = _tool(facts, references)
-        if thought or question or output or tool:
-            docs[span.span_id] = (_cut(thought, _THOUGHT_CHARS), question, _cut(output, _OUTPUT_CHARS), tool)
+        tool, error = _tool(facts, references), _cut(facts.tool_error or facts.error_message, _TOOL_CHARS)
+        if thought or question or output or tool or error:
+            docs[span.span_id] = (_cut(thought, _THOUGHT_CHARS), question, _cut(output, _OUTPUT_CHARS), tool, error)
     return docs
 
 
@@ -86,10 +87,6 @@ def _thought(facts: Facts) -> str | None:
     return " ".join(part for part in (facts.thought, made.question, made.because) if part) or None
 
 
-ERROR_MARK = "\nerror: "
-"""Stands before the error in a text of the field ``tool``, so that a hit in the error can be told from others."""
-
-
 def _tool(facts: Facts, references: str | None) -> str | None:
     arguments, result = facts.tool_arguments, facts.tool_result
     if arguments is not None and not isinstance(arguments, str):
@@ -97,9 +94,6 @@ def _tool(facts: Facts, references: str | None) -> str | None:
     if facts.kind in ("agent", "part"):
         arguments = result = None
     parts = [part[:_TOOL_CHARS] for part in (arguments, result, references) if part]
-    error = facts.tool_error or facts.error_message
-    if error:
-        parts.append(ERROR_MARK + error[:_TOOL_CHARS])
     return "\n".join(parts) or None
 
 
@@ -147,10 +141,10 @@ def forget_documents(tx: Transaction, project_id: int, trace_ids: Sequence[bytes
 def _read_entries(tx: Transaction, project_id: int, trace_ids: Sequence[bytes]) -> dict[bytes, list[_Entry]]:
     if not trace_ids:
         return {}
-    statement = f"SELECT id, trace_id, texts FROM search_doc WHERE project_id = ? AND trace_id IN ({marks(trace_ids)}) ORDER BY id"
+    statement = f"SELECT id, trace_id, span_ids, texts FROM search_doc WHERE project_id = ? AND trace_id IN ({marks(trace_ids)}) ORDER BY id"
     found: dict[bytes, list[_Entry]] = {}
-    for block, trace_id, blob in tx.rows(statement, (project_id, *trace_ids)):
-        found.setdefault(trace_id, []).extend(_unpack(block, blob))
+    for block, trace_id, span_ids, texts in tx.rows(statement, (project_id, *trace_ids)):
+        found.setdefault(trace_id, []).extend(_unpack(block, span_ids, texts))
     return found
 
 
@@ -164,7 +158,7 @@ def _add_blocks(tx: Transaction, project_id: int, added: Iterable[tuple[bytes, S
     blocks, indexed = [], []
     for block, (trace_id, fresh) in enumerate(added, _next_block(tx, project_id)):
         entries = [_Entry((block << _PLACE_BITS | place) << _FIELD_BITS, *item) for place, item in enumerate(fresh)]
-        blocks.append((block, project_id, trace_id, _pack(entries)))
+        blocks.append((block, project_id, trace_id, *_pack(entries)))
         indexed.extend(entries)
     tx.insert(search_doc.name, search_doc.c.keys(), blocks)
     _index(tx, indexed)
@@ -184,19 +178,23 @@ def _replace_entries(tx: Transaction, entries: Sequence[_Entry], texts: Mapping[
         if all(entry.texts == _NOTHING for entry in kept):
             tx.run("DELETE FROM search_doc WHERE id = ?", (block,))
         else:
-            tx.run("UPDATE search_doc SET texts = ? WHERE id = ?", (_pack(kept), block))
+            tx.run("UPDATE search_doc SET span_ids = ?, texts = ? WHERE id = ?", (*_pack(kept), block))
 
 
-def _pack(entries: Iterable[_Entry]) -> bytes:
-    return zstandard.compress(msgspec.msgpack.encode([(entry.span_id, *entry.texts) for entry in entries]), 1)
+def _pack(entries: Sequence[_Entry]) -> tuple[bytes, bytes]:
+    texts = zstandard.compress(msgspec.msgpack.encode([entry.texts for entry in entries]), 1)
+    return b"".join(entry.span_id for entry in entries), texts
 
 
-def _unpack(block: int, blob: bytes) -> list[_Entry]:
-    entries = _ENTRIES.decode(zstandard.decompress(blob))
+def _unpack(block: int, span_ids: bytes, texts: bytes) -> list[_Entry]:
     return [
-        _Entry((block << _PLACE_BITS | place) << _FIELD_BITS, span_id, (thought, asked, said, tool))
-        for place, (span_id, thought, asked, said, tool) in enumerate(entries)
+        _Entry((block << _PLACE_BITS | place) << _FIELD_BITS, _span_at(span_ids, place), members)
+        for place, members in enumerate(_ENTRIES.decode(zstandard.decompress(texts)))
     ]
+
+
+def _span_at(span_ids: bytes, place: int) -> bytes:
+    return span_ids[place * _ID_BYTES : (place + 1) * _ID_BYTES]
 
 
 def _rows(entries: Iterable[_Entry]) -> list[tuple[int, str]]:
@@ -272,7 +270,7 @@ def newest_hits(dialect: str, project_id: int, terms: Sequence[Term], field: str
     shift = _BLOCK_BITS + _DOC_SHIFT
     wanted = select(row_id).where(holds, row_id >= project_id << shift, row_id < (project_id + 1) << shift)
     if field is not None:
-        wanted = wanted.where(row_id.bitwise_and(len(FIELDS) - 1) == FIELDS.index(field))
+        wanted = wanted.where(row_id.bitwise_and((1 << _FIELD_BITS) - 1) == FIELDS.index(field))
     return wanted.order_by(row_id.desc()).limit(most)
 
 
@@ -287,29 +285,19 @@ class Hit(NamedTuple):
 
     trace_id: bytes
     span_id: bytes
-    texts: Texts
 
 
 def find_hits(conn: Connection, project_id: int, terms: Sequence[Term], field: str | None, most: int) -> list[Hit]:
     """Return the newest steps, at most so many, of which one field holds all terms."""
     if not terms:
         return []
-    dialect = conn.dialect.name
-    ids = conn.execute(newest_hits(dialect, project_id, terms, field, most * len(FIELDS) if field is None else most)).scalars()
+    ids = conn.execute(newest_hits(conn.dialect.name, project_id, terms, field, most if field else most * len(FIELDS))).scalars()
     entries = list(dict.fromkeys(doc_id >> _FIELD_BITS for doc_id in ids))[:most]
-    blocks = _blocks(conn, {entry >> _PLACE_BITS for entry in entries})
-    found = []
-    for entry in entries:
-        trace_id, members = blocks.get(entry >> _PLACE_BITS, (b"", []))
-        place = entry & (BLOCK_SPANS - 1)
-        if place < len(members):
-            found.append(Hit(trace_id, members[place].span_id, members[place].texts))
-    return found
-
-
-def _blocks(conn: Connection, ids: Iterable[int]) -> dict[int, tuple[bytes, list[_Entry]]]:
-    wanted = select(search_doc.c.id, search_doc.c.trace_id, search_doc.c.texts).where(search_doc.c.id.in_(list(ids)))
-    return {block: (trace_id, _unpack(block, blob)) for block, trace_id, blob in conn.execute(wanted)}
+    wanted = select(search_doc.c.id, search_doc.c.trace_id, search_doc.c.span_ids)
+    numbers = list({entry >> _PLACE_BITS for entry in entries})
+    blocks = {block: (trace_id, span_ids) for block, trace_id, span_ids in conn.execute(wanted.where(search_doc.c.id.in_(numbers)))}
+    found = [(entry & (BLOCK_SPANS - 1), blocks[entry >> _PLACE_BITS]) for entry in entries if entry >> _PLACE_BITS in blocks]
+    return [Hit(trace_id, _span_at(span_ids, place)) for place, (trace_id, span_ids) in found]
 
 
 def search_text(conn: Connection, project_id: int, asked: str, limit: int = 50) -> list[tuple[bytes, bytes]]:

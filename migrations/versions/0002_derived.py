@@ -137,16 +137,18 @@ def _create_decisions() -> None:
 def _create_ledger() -> None:
     op.create_table(
         "ledger",
-        *_trace_keys(),
-        _key("place", sa.Integer),
+        *_columns(sa.Integer, "project_id", nullable=False),
+        *_columns(sa.LargeBinary, "trace_id", nullable=False),
+        *_columns(sa.Integer, "place", nullable=False),
         *_columns(sa.LargeBinary, "run_id", nullable=False),
         *_columns(sa.BigInteger, "hour", nullable=False),
         *_columns(sa.Text, *_DIMENSIONS, "session_id", "user_id", nullable=False),
         *_columns(sa.BigInteger, *_SUMS, nullable=False),
         *_columns(sa.Text, "price_version", nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "hour", "trace_id", "place"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_ledger_hour", "ledger", ["project_id", "hour"])
+    op.create_index("ix_ledger_trace", "ledger", ["project_id", "trace_id"])
     for bucket in ("hour", "day"):
         op.create_table(
             f"rollup_{bucket}",
@@ -185,7 +187,7 @@ def _create_search() -> None:
         "search_doc",
         sa.Column("id", number, primary_key=True, autoincrement=False),
         *_columns(sa.Integer, "project_id", nullable=False),
-        *_columns(sa.LargeBinary, "trace_id", "texts", nullable=False),
+        *_columns(sa.LargeBinary, "trace_id", "span_ids", "texts", nullable=False),
     )
     op.create_index("ix_search_doc_trace", "search_doc", ["project_id", "trace_id"])
     if _is_sqlite():

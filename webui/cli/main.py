@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from .errors import sentence
@@ -13,12 +13,12 @@ _INTERRUPTED = 130
 """What a shell shows for a command that Ctrl-C ended."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Carry out a command and return its exit status: 0 is success, 1 a failure told on stderr, 2 a command that is none."""
     arguments = build_parser().parse_args(argv)
     try:
         # The table of commands names modules, so that each command pays for what it imports and for nothing else.
-        status: int = import_module(arguments.module).run(arguments, os.environ)
+        status: int = import_module(arguments.module).run(arguments, environ)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return _INTERRUPTED

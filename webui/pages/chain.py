@@ -26,6 +26,8 @@ class Inner:
     index: str
     name: str
     text: str
+    words: bool
+    """True where the text is what a model said."""
     result: str
     href: str
     bad: bool
@@ -259,6 +261,7 @@ def _inner(chain: Chain, placed: Sequence[Placed], run: Run | None = None) -> tu
                 row.index,
                 row.name or row.word,
                 clip(text, 90),
+                not row.args,
                 clip(row.error or row.result, 90),
                 chain.href(item.key, run),
                 row.bad,

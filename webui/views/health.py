@@ -1,11 +1,9 @@
 """Liveness, readiness and metrics."""
 
 from flask import Blueprint, Response
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as NoConnection
 
 from webui.errors import json_response
-from webui.reads import library, reads
+from webui.reads import AWAY, library, reads
 
 health_views = Blueprint("health", __name__)
 
@@ -30,7 +28,7 @@ def metrics() -> Response:
     try:
         lines += _gauge("clew_traces_unlinked", "Traces that arrived and are in no list yet.", reads().unlinked())
         lines += _gauge("clew_store_away", "1 while the store cannot be read.", 0)
-    except (DBAPIError, NoConnection):
+    except AWAY:
         # Counts of answers are worth most while the store is away; what it alone knows is left out rather than invented.
         lines += _gauge("clew_store_away", "1 while the store cannot be read.", 1)
     return Response("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8")

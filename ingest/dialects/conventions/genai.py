@@ -1,0 +1,12 @@
+"""OpenTelemetry GenAI in all its versions; also what every other convention falls back to."""
+
+from ingest.model import Span
+
+from ..dialect import Dialect
+
+
+def _claims(span: Span) -> bool:
+    return any(key.startswith("gen_ai.") for key in span.attributes)
+
+
+DIALECT = Dialect(name="genai", rank=150, claims=_claims)

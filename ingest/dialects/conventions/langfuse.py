@@ -1,0 +1,46 @@
+"""Langfuse SDK 3 and later."""
+
+from ingest.model import Facts
+
+from ..dialect import Dialect
+from ..reading import Reading
+
+_KINDS = {
+    "generation": "llm", "agent": "agent", "tool": "tool", "chain": "chain", "span": "chain", "retriever": "retrieval",
+    "embedding": "embedding", "guardrail": "guardrail", "evaluator": "evaluator", "event": "other",
+}  # fmt: skip
+
+_OF_CALLS = (
+    "langfuse.observation.model.name", "langfuse.observation.usage_details", "langfuse.observation.cost_details",
+    "langfuse.observation.model.parameters", "langfuse.observation.prompt.name",
+)  # fmt: skip
+
+
+def _kind(reading: Reading) -> str | None:
+    kind = reading.word("langfuse.type")
+    if kind == "span" and any(key in reading.span.attributes for key in _OF_CALLS):
+        # SDK 3.3 and older know no generations.
+        return "llm"
+    return _KINDS.get(kind or "")
+
+
+def _refine(reading: Reading, facts: Facts) -> None:
+    if facts.kind == "agent":
+        facts.agent_name = facts.agent_name or reading.span.name or None
+    facts.version = facts.version or reading.word("langfuse.version")
+    facts.environment = facts.environment or reading.word("langfuse.environment")
+
+
+DIALECT = Dialect(
+    name="langfuse",
+    rank=10,
+    scopes=("langfuse-sdk",),
+    markers=("langfuse.observation.type",),
+    keys={
+        "langfuse.type": ("langfuse.observation.type",),
+        "langfuse.version": ("langfuse.release", "langfuse.version"),
+        "langfuse.environment": ("langfuse.environment",),
+    },
+    kind=_kind,
+    refine=_refine,
+)

@@ -1,0 +1,22 @@
+"""LiteLLM: its call span, and below it the raw request to the provider, which is no call of its own."""
+
+from ingest.model import Facts
+
+from ..dialect import Dialect
+from ..reading import Reading
+
+_KINDS = {"litellm_request": "llm", "raw_gen_ai_request": "part"}
+
+
+def _kind(reading: Reading) -> str | None:
+    return _KINDS.get(reading.span.name)
+
+
+def _refine(reading: Reading, facts: Facts) -> None:
+    if facts.kind == "part":
+        facts.usage = facts.cost_nanos = None
+
+
+DIALECT = Dialect(
+    name="litellm", rank=110, scopes=("litellm",), kind=_kind, refine=_refine, input_excludes_cache=lambda reading: False
+)

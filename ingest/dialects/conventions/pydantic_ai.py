@@ -1,0 +1,92 @@
+"""Pydantic AI in all its formats, and Logfire's own instrumentations."""
+
+from ingest.model import Facts
+
+from ..dialect import Dialect
+from ..events import hear_events, listed_events
+from ..messages import Exchange, first_question, last_words
+from ..reading import Reading
+from ..tools import plain_text
+from ..values import mapping, word
+
+_KINDS = {"agent run": "agent", "running tool": "tool", "running tools": "chain"}
+_STREAMED = "streaming response"
+_CALLS = ("Chat Completion with", "Responses API with", "Message with", "Completion with", _STREAMED)
+_CONTROL_FLOW = ("CallDeferred", "ApprovalRequired")
+
+
+def _kind(reading: Reading) -> str | None:
+    kind, name = reading.word("logfire.type"), reading.span.name
+    if kind == "pending_span":
+        # A placeholder of a span still open; the real one follows.
+        return "part"
+    if name in _KINDS:
+        return _KINDS[name]
+    if name.startswith(_CALLS) and reading.span.scope.name.startswith("logfire."):
+        return "llm"
+    if name.startswith("Embedding Creation with"):
+        return "embedding"
+    return None
+
+
+def _refine(reading: Reading, facts: Facts) -> None:
+    if facts.kind == "part":
+        facts.usage = facts.cost_nanos = None
+    elif facts.kind == "agent":
+        _read_agent(reading, facts)
+    elif facts.kind == "llm":
+        _read_call(reading, facts)
+    elif facts.kind == "tool" and facts.tool_name == "running tool":
+        facts.tool_name = word(reading.span.attributes.get("logfire.msg", "").removeprefix("running tool: ")) or facts.tool_name
+    if facts.failed and facts.error_type is not None and facts.error_type.endswith(_CONTROL_FLOW):
+        facts.failed, facts.tool_error = False, None
+
+
+def _read_agent(reading: Reading, facts: Facts) -> None:
+    values = reading.values
+    whole = values.get("pydantic.all_messages")
+    if whole is not None:
+        facts.input, facts.output = first_question(whole), last_words(whole)
+    elif "pydantic.events" in values:
+        exchange = _exchange(reading)
+        facts.input, facts.output = exchange.asked, exchange.said
+    result = plain_text(values["pydantic.result"]) if "pydantic.result" in values else None
+    facts.output = result or facts.output
+
+
+def _exchange(reading: Reading) -> Exchange:
+    exchange = Exchange()
+    hear_events(exchange, listed_events(reading.values["pydantic.events"]))
+    return exchange
+
+
+def _read_call(reading: Reading, facts: Facts) -> None:
+    if "pydantic.events" in reading.values and facts.output is None and not facts.tool_requests:
+        heard = _exchange(reading)
+        facts.input, facts.tool_results = heard.asked, heard.results
+        facts.output, facts.thought, facts.tool_requests = heard.said, heard.thought, heard.requests
+        facts.finish_reason = facts.finish_reason or heard.finish_reason
+    if facts.request_model is None and "body.input" in reading.values:
+        facts.request_model = word(mapping(reading.values["body.input"]).get("model"))
+    if reading.word("logfire.type") == "log" and reading.span.name.startswith(_STREAMED):
+        facts.streamed_result = True
+        if facts.response_model == facts.request_model:
+            facts.response_model = None
+
+
+DIALECT = Dialect(
+    name="pydantic_ai",
+    rank=120,
+    scopes=("pydantic-ai",),
+    scope_prefixes=("logfire",),
+    keys={
+        "logfire.type": ("logfire.span_type",),
+        "pydantic.all_messages": ("pydantic_ai.all_messages",),
+        "pydantic.events": ("events", "all_messages_events"),
+        "pydantic.result": ("final_result",),
+        "tool_arguments": ("tool_arguments",),
+        "request_model": ("gen_ai.request.model", "model_name"),
+    },
+    kind=_kind,
+    refine=_refine,
+)

@@ -1,0 +1,63 @@
+"""What a span is: words of the GenAI conventions and of span names, for those that have no word of their own."""
+
+from .reading import Reading
+
+OPERATIONS: dict[str, str] = {
+    **dict.fromkeys(("chat", "generate_content", "text_completion", "completion", "generate", "response", "llm_call", "llm_request"), "llm"),
+    **dict.fromkeys(("execute_tool", "tool_call"), "tool"),
+    **dict.fromkeys(("invoke_agent", "create_agent", "agent_call"), "agent"),
+    **dict.fromkeys(
+        ("invoke_workflow", "agent_step", "execute_event_loop_cycle", "execute_task", "unknown", "chain", "workflow", "task"), "chain"
+    ),
+    **dict.fromkeys(("retrieval", "retriever", "vector_db_retrieve"), "retrieval"),
+    **dict.fromkeys(("embeddings", "embedding"), "embedding"),
+    "rerank": "rerank",
+    **dict.fromkeys(("guardrail_check", "guardrail"), "guardrail"),
+    "plan": "plan",
+    **dict.fromkeys(("handoff", "agent_handoff"), "handoff"),
+    **dict.fromkeys(
+        (
+            "search_memory", "create_memory", "update_memory", "upsert_memory", "delete_memory", "create_memory_store", "delete_memory_store",
+        ),
+        "memory",
+    ),
+    "evaluate": "evaluator",
+}  # fmt: skip
+"""``gen_ai.operation.name`` -> kind."""
+
+OPERATION_OF = {
+    "llm": "chat", "tool": "execute_tool", "agent": "invoke_agent", "embedding": "embeddings", "rerank": "rerank", "retrieval": "retrieval",
+    "handoff": "handoff",
+}  # fmt: skip
+"""The operation that a kind means where no known one is named."""
+
+_BY_NAME = (
+    ("chat ", "llm"), ("generate_content ", "llm"), ("text_completion ", "llm"), ("embeddings ", "embedding"), ("execute_tool ", "tool"),
+    ("invoke_agent ", "agent"), ("create_agent ", "agent"), ("invoke_workflow ", "chain"),
+)  # fmt: skip
+
+_CALL_FIELDS = ("tokens.input", "tokens.output", "finish_reasons", "messages.output")
+
+
+def kind_of_operation(reading: Reading) -> str | None:
+    """Return the kind that the operation's name says."""
+    operation = reading.word("operation")
+    return OPERATIONS.get(operation.lower()) if operation else None
+
+
+def kind_of_signs(reading: Reading) -> str | None:
+    """Return the kind of a span whose own word was lost or never said: by its name, else by what it holds."""
+    name = reading.span.name
+    for prefix, kind in _BY_NAME:
+        if name.startswith(prefix):
+            return kind
+    values = reading.values
+    if "mcp_method" in values:
+        return "tool" if reading.word("mcp_method") == "tools/call" else None
+    model = "request_model" in values or "response_model" in values
+    if model and (any(field in values for field in _CALL_FIELDS) or "output" in reading.flat):
+        return "llm"
+    if "tool_name" in values and not model and "tokens.input" not in values:
+        # Not where there is a model: some put the tool that a call asked for on the call.
+        return "tool"
+    return None

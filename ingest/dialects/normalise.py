@@ -1,0 +1,231 @@
+"""What a span or log record says, in one vocabulary. Total: nothing in them makes these functions raise."""
+
+import logging
+from typing import Any
+
+import msgspec
+
+from ingest.model import Event, Facts, LogRecord, Resource, Scope, Span
+
+from .calls import read_call, read_embedding, read_models, read_usage, thought_in_reply
+from .dialect import Dialect
+from .events import DETAILS, is_message_event, message_of
+from .faults import read_fault
+from .kinds import OPERATION_OF, OPERATIONS, kind_of_operation, kind_of_signs
+from .messages import first_question, last_words
+from .own import own_kind, read_own
+from .reading import Reading, gather
+from .registry import TABLES, recognise
+from .tools import plain_text, read_tool
+from .values import TEXT_CHARS, mapping, word
+
+_log = logging.getLogger(__name__)
+
+_TEXTS = ("input", "output", "thought", "tool_result", "tool_error", "error_message", "termination_detail")
+
+_NOT_SESSIONS = ("resp_", "chatcmpl", "msg_")
+"""Reply ids that some send as the id of a conversation."""
+
+_HANDOFF = "handoff to "
+
+
+def normalise(span: Span) -> Facts:
+    """Say in one vocabulary what a span says. Total: never raises on account of the span."""
+    try:
+        return _read(span)
+    except Exception:
+        # Everything in a span is hostile. One that defeats a reader is kept and shown as it is, without being understood.
+        _log.exception("a span could not be understood")
+        return Facts(convention="unreadable", failed=span.status_code == 2)
+
+
+def _read(span: Span, otherwise: str = "other") -> Facts:
+    dialect = recognise(span)
+    reading = gather(span, span.attributes, TABLES[dialect.name])
+    for event in span.events:
+        if event.name == DETAILS:
+            _add_details(reading, event, dialect)
+    facts = Facts(kind=_kind(reading, dialect) or otherwise, convention=dialect.name)
+    _read_sender(span.resource, facts)
+    _read_identity(reading, facts)
+    read_models(reading, facts)
+    read_usage(reading, facts, dialect)
+    read_fault(reading, facts)
+    _READERS.get(facts.kind, _read_other)(reading, facts, dialect)
+    read_own(reading, facts)
+    dialect.refine(reading, facts)
+    _bound(facts)
+    return facts
+
+
+def _add_details(reading: Reading, event: Event, dialect: Dialect) -> None:
+    """Let an event with the attributes of a span fill the span's gaps."""
+    said = gather(reading.span, event.attributes, TABLES[dialect.name])
+    for field, value in said.values.items():
+        reading.values.setdefault(field, value)
+
+
+def _kind(reading: Reading, dialect: Dialect) -> str | None:
+    kind = own_kind(reading) or dialect.kind(reading) or kind_of_operation(reading) or kind_of_signs(reading)
+    if kind == "tool" and (reading.span.name.startswith(_HANDOFF) or _transfers(reading)):
+        return "handoff"
+    return kind
+
+
+def _transfers(reading: Reading) -> bool:
+    name = reading.values.get("tool_name")
+    # Handing over to people is a tool like any other; only agents take over a run.
+    return isinstance(name, str) and name.startswith("transfer_to_") and not name.startswith("transfer_to_human")
+
+
+def _read_sender(resource: Resource, facts: Facts) -> None:
+    attributes = resource.attributes
+    facts.service = word(attributes.get("service.name"))
+    facts.version = word(attributes.get("service.version"))
+    facts.environment = word(attributes.get("deployment.environment.name")) or word(attributes.get("deployment.environment"))
+
+
+def _read_identity(reading: Reading, facts: Facts) -> None:
+    facts.agent_name = reading.word("agent_name")
+    facts.agent_id = reading.word("agent_id")
+    session = reading.word("session")
+    facts.session_id = None if session is not None and session.startswith(_NOT_SESSIONS) else session
+    facts.user_id = reading.word("user")
+    if "metadata" in reading.values and (facts.session_id is None or facts.user_id is None):
+        _read_metadata(reading.values["metadata"], facts)
+    operation = reading.word("operation")
+    facts.operation = operation if operation is not None and operation.lower() in OPERATIONS else OPERATION_OF.get(facts.kind, operation)
+
+
+def _read_metadata(value: Any, facts: Facts) -> None:
+    """Read session and user from the free metadata that OpenInference sends as JSON."""
+    if isinstance(value, str) and "session" not in value and "thread_id" not in value and "user_id" not in value:
+        return
+    metadata = mapping(value)
+    facts.session_id = facts.session_id or word(metadata.get("session_id")) or word(metadata.get("thread_id"))
+    facts.user_id = facts.user_id or word(metadata.get("user_id"))
+
+
+def _read_call(reading: Reading, facts: Facts, dialect: Dialect) -> None:
+    read_call(reading, facts, dialect)
+
+
+def _read_tool(reading: Reading, facts: Facts, dialect: Dialect) -> None:
+    read_tool(reading, facts)
+
+
+def _read_lookup(reading: Reading, facts: Facts, dialect: Dialect) -> None:
+    read_embedding(reading, facts)
+
+
+def _read_handoff(reading: Reading, facts: Facts, dialect: Dialect) -> None:
+    read_tool(reading, facts)
+    name = reading.span.name
+    target = reading.word("handoff_to")
+    if target is None and name.startswith(_HANDOFF):
+        target = name[len(_HANDOFF) :].strip() or None
+    if target is None and facts.tool_name is not None and facts.tool_name.startswith("transfer_to_"):
+        target = facts.tool_name.removeprefix("transfer_to_") or None
+    facts.handoff_to = target
+
+
+def _read_other(reading: Reading, facts: Facts, dialect: Dialect) -> None:
+    """Fill in what an agent, a chain or any other span was asked and answered."""
+    values = reading.values
+    if "messages.input" in values:
+        facts.input = first_question(values["messages.input"]) if facts.kind == "agent" else last_words(values["messages.input"])
+    if facts.input is None and "body.input" in values:
+        facts.input = plain_text(values["body.input"])
+    if "messages.output" in values:
+        facts.output = last_words(values["messages.output"])
+    if facts.output is None and "body.output" in values:
+        facts.output = plain_text(values["body.output"])
+    if facts.kind == "chain":
+        facts.thought = thought_in_reply(values.get("body.output"))
+    if facts.kind == "agent":
+        _read_agent_events(reading, facts)
+
+
+def _read_agent_events(reading: Reading, facts: Facts) -> None:
+    for event in reading.span.events:
+        if is_message_event(event.name):
+            role, message = message_of(event.name, None, event.attributes)
+            text = "\n\n".join(message.texts) or None
+            if role == "user" and facts.input is None:
+                facts.input = text
+            elif role == "choice" and facts.output is None:
+                facts.output = text
+
+
+_READERS = {
+    "llm": _read_call, "tool": _read_tool, "handoff": _read_handoff, "embedding": _read_lookup, "rerank": _read_lookup,
+    "retrieval": _read_lookup,
+}  # fmt: skip
+
+
+def _bound(facts: Facts) -> None:
+    """Cut texts to their bound; the whole is in the stored attributes."""
+    for name in _TEXTS:
+        text = getattr(facts, name)
+        if text is not None and len(text) > TEXT_CHARS:
+            setattr(facts, name, text[:TEXT_CHARS])
+            facts.truncated = True
+
+
+# --- log records --------------------------------------------------------------------------------------------------
+
+
+def normalise_log(record: LogRecord) -> Facts:
+    """Say what a log record says of its span; empty facts where it says nothing we know. Total, as ``normalise``."""
+    try:
+        facts = _read_log(record)
+        _bound(facts)
+        return facts
+    except Exception:
+        _log.exception("a log record could not be understood")
+        return Facts()
+
+
+def _read_log(record: LogRecord) -> Facts:
+    name = record.event_name
+    if is_message_event(name):
+        facts = _read_message_log(record)
+    elif name == "exception" or "exception.type" in record.attributes:
+        facts = Facts(error_type=word(record.attributes.get("exception.type")), error_message=word(record.attributes.get("exception.message")))
+    else:
+        facts = _read_record(record)
+    return facts
+
+
+def _read_message_log(record: LogRecord) -> Facts:
+    role, message = message_of(record.event_name, record.body, record.attributes)
+    text = "\n\n".join(message.texts) or None
+    facts = Facts(convention=f"log:{role}")
+    if role == "choice":
+        facts.output, facts.thought = text, "\n\n".join(message.thoughts) or None
+        facts.tool_requests, facts.finish_reason = message.requests, message.finish_reason
+    elif role in ("user", "tool"):
+        facts.input, facts.tool_results = text, message.results
+    return facts
+
+
+def _read_record(record: LogRecord) -> Facts:
+    """Read a record with the keys of a span as the span that it stands for."""
+    attributes = {**record.body, **record.attributes} if isinstance(record.body, dict) else record.attributes
+    stand_in = Span(
+        record.trace_id, record.span_id, b"", record.event_name, 0, record.time_ns, record.time_ns, 0, "", attributes, [], [],
+        record.resource, record.scope,
+    )  # fmt: skip
+    if not _speaks_of_agents(record, attributes):
+        return Facts()
+    facts = _read(stand_in, "llm" if record.event_name == DETAILS else "other")
+    return msgspec.structs.replace(facts, service=None, version=None, environment=None, failed=False, error_type=None, error_message=None)
+
+
+def _speaks_of_agents(record: LogRecord, attributes: dict[str, Any]) -> bool:
+    if record.event_name == DETAILS or record.scope.name.startswith("com.anthropic.claude_code"):
+        return True
+    return any(isinstance(key, str) and (key.startswith("gen_ai.") or key in ("user.id", "session.id", "enduser.id")) for key in attributes)
+
+
+__all__ = ["Scope", "normalise", "normalise_log"]

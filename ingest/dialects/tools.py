@@ -1,0 +1,96 @@
+"""A tool execution: its name, arguments, result and failure."""
+
+from typing import Any
+
+from ingest.model import Facts
+
+from .events import tool_events
+from .parts import result_text
+from .reading import Reading
+from .values import arguments_of, show, truth, unwrap
+
+_PREFIXES = ("execute_tool ", "anthropic.custom_tool_use ", "anthropic.tool_use ", "anthropic.mcp_tool_use ", "tools/call ", "tool.")
+_SUFFIXES = (".tool", ".run", ".task")
+
+
+def plain_tool_name(name: str) -> str:
+    """Return a tool's name from its span's."""
+    for prefix in _PREFIXES:
+        if name.startswith(prefix) and len(name) > len(prefix):
+            return name[len(prefix) :]
+    for suffix in _SUFFIXES:
+        if name.endswith(suffix) and len(name) > len(suffix):
+            return name[: -len(suffix)]
+    return name
+
+
+def read_tool(reading: Reading, facts: Facts) -> None:
+    """Fill in a tool execution."""
+    values = reading.values
+    facts.tool_name = reading.word("tool_name") or plain_tool_name(reading.span.name)
+    facts.tool_call_id = reading.word("tool_call_id")
+    arguments = _first(values, ("tool_arguments", "body.input", "tool_arguments_late"))
+    result = _first(values, ("tool_result", "body.output"))
+    if (arguments is None or result is None) and reading.span.events:
+        told, answered = tool_events(reading.span.events)
+        arguments = told if arguments is None else arguments
+        result = answered if result is None else result
+    if arguments is None and "messages.input" in values:
+        arguments = values["messages.input"]
+    if result is None and "messages.output" in values:
+        result = values["messages.output"]
+    if arguments is not None:
+        facts.tool_arguments = arguments_of(plain_arguments(unwrap(arguments)))
+    facts.tool_result = result_text(result) if result is not None else None
+    if not facts.failed and isinstance(result, str | dict) and says_failed(result):
+        facts.failed = True
+        facts.error_message = facts.tool_result
+    if facts.failed:
+        facts.tool_error = facts.error_message or facts.tool_result or facts.error_type or "failed"
+
+
+def _first(values: dict[str, Any], fields: tuple[str, ...]) -> Any:
+    return next((values[field] for field in fields if field in values), None)
+
+
+def says_failed(result: Any) -> bool:
+    """Tell whether a result says of itself that it is an error, as MCP's and Anthropic's do."""
+    if isinstance(result, str) and '"is' not in result[:100_000]:
+        return False
+    found = unwrap(result)
+    return isinstance(found, dict) and (truth(found.get("is_error")) is True or truth(found.get("isError")) is True)
+
+
+_WRAPPERS = frozenset({"args", "kwargs", "sanitize_inputs_outputs"})
+
+
+def plain_arguments(value: Any) -> Any:
+    """Take arguments out of what frameworks put around them."""
+    if not isinstance(value, dict):
+        return value
+    if "kwargs" in value and value.keys() <= _WRAPPERS:
+        if not value.get("args"):
+            return value["kwargs"]
+        return value["args"][0] if isinstance(value["args"], list) and len(value["args"]) == 1 and not value["kwargs"] else value
+    if "args" in value and value.keys() <= _WRAPPERS:
+        return value["args"]
+    if "inputs" in value and ("tags" in value or "metadata" in value or "input_str" in value):
+        return value["inputs"] if value["inputs"] is not None else value.get("input_str")
+    if "input_str" in value:
+        return unwrap(value["input_str"])
+    return value
+
+
+def plain_text(value: Any) -> str | None:
+    """Return what a span of another kind was asked or answered as text: a lone text without what it stands in."""
+    found = plain_arguments(unwrap(value))
+    for _ in range(4):
+        if isinstance(found, dict) and "outputs" in found and ("kwargs" in found or len(found) == 1):
+            found = found["outputs"]
+        elif isinstance(found, dict) and len(found) == 1 and isinstance(next(iter(found.values())), str):
+            return str(next(iter(found.values())))
+        elif isinstance(found, list) and len(found) == 1 and isinstance(found[0], str):
+            return found[0]
+        else:
+            break
+    return show(found)
