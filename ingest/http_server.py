@@ -12,15 +12,9 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .otlp.answers import bad_request, encode_refusal
-from .receiver import Receiver
+from .receiver import Limits, Receiver
 
 MOST_CONNECTIONS = 512
-HEAD_S = 10.0
-"""From connecting, or from a request's first byte, to the end of its headers."""
-
-DRAIN_S = 10.0
-"""How long the rest of a body may come after its answer."""
-
 KEEP_ALIVE_S = 75
 """Longer than exporters wait between batches, and than the pools of most clients keep a connection."""
 
@@ -35,6 +29,7 @@ _OF_AN_UPGRADE = (b"connection", b"upgrade", b"http2-settings")
 class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with deadlines for what comes before and after the application's turn."""
 
+    limits: Limits
     _timer: asyncio.TimerHandle | None = None
     _is_whole = True
     _is_in_head = False
@@ -46,7 +41,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.connections) > MOST_CONNECTIONS:
             transport.abort()
         else:
-            self._arm(HEAD_S)
+            self._arm(self.limits.head_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -79,13 +74,15 @@ class GuardedProtocol(HttpToolsProtocol):
         kept = [b"%b: %b\r\n" % pair for pair in self.headers if pair[0] not in _OF_AN_UPGRADE]
         head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, self.url, b"".join(kept))
         self.parser = httptools.HttpRequestParser(self)
+        # As uvicorn has it: what follows a request that ends its connection is no error.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.data_received(head + rest)
 
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
         self._is_whole, self._is_in_head, self._head_bytes = False, True, 0
-        self._arm(HEAD_S)
+        self._arm(self.limits.head_s)
 
     def on_headers_complete(self) -> None:
         """Hand the request to the application, which has deadlines of its own."""
@@ -105,7 +102,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Wait for what is left of an answered request, but not for ever."""
         super().on_response_complete()
         if not self._is_whole and self.cycle.response_complete:
-            self._arm(DRAIN_S)
+            self._arm(self.limits.drain_s)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, in the encoding of the request where it is known."""
@@ -135,6 +132,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
 
+def _guarded(limits: Limits) -> type[GuardedProtocol]:
+    """Return the protocol with its limits: uvicorn makes one of it for each connection, and passes none of ours."""
+    return type("LimitedProtocol", (GuardedProtocol,), {"limits": limits})
+
+
 class _Server(uvicorn.Server):
     """uvicorn without its handling of signals, which are the process's own."""
 
@@ -152,7 +154,7 @@ class HttpServer:
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         self._config = uvicorn.Config(
             receiver,
-            http=GuardedProtocol,
+            http=_guarded(receiver.limits),
             ws="none",
             loop="asyncio",
             lifespan="off",

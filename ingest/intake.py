@@ -32,8 +32,7 @@ took in no more than one thread did. Two threads took in a fifth less, fighting 
 _MOST_PROCESSES = 4
 
 _LARGE_BYTES = 8 << 20
-_LIKELY_RATIO = 16
-"""Large requests have a thread of their own, so that others do not wait behind them; gzip is taken for so many times its size."""
+"""Larger requests have a thread of their own, so that others do not wait behind them."""
 
 
 class PreparedExport(msgspec.Struct):
@@ -83,11 +82,12 @@ class Intake:
         self._writer = writer
         self._limit = limit_bytes
         self._cores = len(os.sched_getaffinity(0)) if cores is None else cores
+        self._has_lanes = self._cores < _PROCESSES_FROM_CORES
         self._lanes = self._start_workers()
 
     def _start_workers(self) -> tuple[Executor, Executor]:
         """Return who works on requests of usual size and who on large ones."""
-        if self._cores < _PROCESSES_FROM_CORES:
+        if self._has_lanes:
             return ThreadPoolExecutor(1, thread_name_prefix="intake"), ThreadPoolExecutor(1, thread_name_prefix="large-intake")
         # Spawned, not forked: this process has threads, and gRPC does not survive a fork.
         context = multiprocessing.get_context("spawn")
@@ -99,28 +99,37 @@ class Intake:
 
         Raises ``Undecodable`` and ``TooLarge`` for good, ``StoreBusy`` and ``Overloaded`` where it may be sent again.
         """
-        loop = asyncio.get_running_loop()
-        lanes = self._lanes
-        try:
-            prepared = await loop.run_in_executor(lanes[_is_large(export)], prepare_export, export, self._limit, time.time_ns())
-        except BrokenProcessPool as error:
-            log.error("a worker process ended unexpectedly: starting new ones")
-            if self._lanes is lanes:
-                self._lanes = self._start_workers()
-            raise Overloaded("This could not be worked on; send it again in a moment.") from error
+        prepared = await self._prepare(export)
         if prepared.batch is not None:
             # A sender that leaves must not cancel what the writer already has.
             await asyncio.shield(asyncio.wrap_future(self._writer.submit(prepared.batch)))
         return prepared.outcome
 
+    async def _prepare(self, export: Export) -> PreparedExport:
+        if not self._has_lanes:
+            return await self._work(1, export, self._limit)
+        if len(export.body) <= _LARGE_BYTES < self._limit:
+            try:
+                return await self._work(0, export, _LARGE_BYTES)
+            except TooLarge:
+                # Only inflating tells how large a body is; one that waits here is still small.
+                pass
+        return await self._work(1, export, self._limit)
+
+    async def _work(self, lane: int, export: Export, limit_bytes: int) -> PreparedExport:
+        lanes = self._lanes
+        try:
+            return await asyncio.get_running_loop().run_in_executor(lanes[lane], prepare_export, export, limit_bytes, time.time_ns())
+        except BrokenProcessPool as error:
+            log.error("a worker process ended unexpectedly: starting new ones")
+            if self._lanes is lanes:
+                self._lanes = self._start_workers()
+            raise Overloaded("This could not be worked on; send it again in a moment.") from error
+
     def close(self) -> None:
-        """End the workers; what they work on is finished first."""
+        """End the workers. What they work on is finished first; what waits for them is given up, its senders were told so."""
         for workers in self._lanes:
-            workers.shutdown(wait=True)
-
-
-def _is_large(export: Export) -> bool:
-    return len(export.body) * (_LIKELY_RATIO if export.gzipped else 1) > _LARGE_BYTES
+            workers.shutdown(wait=True, cancel_futures=True)
 
 
 def _begin_worker() -> None:

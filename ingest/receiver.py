@@ -18,9 +18,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = dict[str, str]
 
-_BODY_S = 30.0
 _LEAST_BYTES_PER_S = 16_384
-"""A body has half a minute, and as much longer as it would take at this rate."""
+"""A body has ``Limits.body_s``, and as much longer as it would take at this rate."""
 
 _LAST_READ_S = 2.0
 """How long bodies may still come once the server stops."""
@@ -40,7 +39,12 @@ class Limits:
     """Bounds of the receivers."""
 
     body_bytes: int
-    body_s: float = _BODY_S
+    body_s: float = 30.0
+    """For a body to come, and more where it is large."""
+    head_s: float = 10.0
+    """From connecting, or from a request's first byte, to the end of its headers."""
+    drain_s: float = 10.0
+    """How long the rest of a body may come after its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class Receiver:
         self._take = take
         self._authenticate = authenticate
         self._budget = budget
-        self._limits = limits
+        self.limits = limits
         self._deadlines: set[asyncio.Timeout] = set()
         self._last_read: float | None = None
 
@@ -115,13 +119,13 @@ class Receiver:
 
     async def _read(self, receive: Receive, headers: Headers, held: Hold) -> bytes:
         """Return the body. Raises ``Refusal``, ``Overloaded``; never holds more than the limit."""
-        limit = self._limits.body_bytes
+        limit = self.limits.body_bytes
         declared = headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > limit:
             raise too_large(f"The body is larger than {limit} bytes.")
         parts: list[bytes] = []
         try:
-            async with asyncio.timeout(self._limits.body_s) as deadline:
+            async with asyncio.timeout(self.limits.body_s) as deadline:
                 self._deadlines.add(deadline)
                 try:
                     await self._read_parts(receive, parts, held, deadline)
@@ -132,7 +136,7 @@ class Receiver:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def _read_parts(self, receive: Receive, parts: list[bytes], held: Hold, deadline: asyncio.Timeout) -> None:
-        limit = self._limits.body_bytes
+        limit = self.limits.body_bytes
         begun = asyncio.get_running_loop().time()
         while True:
             message = await receive()
@@ -145,7 +149,7 @@ class Receiver:
             parts.append(part)
             if not message["more_body"]:
                 return
-            until = begun + self._limits.body_s + held.size_bytes / _LEAST_BYTES_PER_S
+            until = begun + self.limits.body_s + held.size_bytes / _LEAST_BYTES_PER_S
             deadline.reschedule(until if self._last_read is None else min(until, self._last_read))
 
     # --- browsers -------------------------------------------------------------------------------------------------

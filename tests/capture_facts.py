@@ -76,8 +76,8 @@ def _wanted_usage(call: Json, carried: _Carried) -> dict[str, int]:
 
 def _agreement(step: Json, call: Json, wanted: Mapping[str, int]) -> int:
     usage = step["usage"] or {}
-    same = sum((usage.get(name) or 0) == value for name, value in wanted.items())
-    return same + 2 * ((step["status"] == "error") == bool(call["error"]))
+    same = sum(int((usage.get(name) or 0) == value) for name, value in wanted.items())
+    return same + 2 * int((step["status"] == "error") == bool(call["error"]))
 
 
 def _call_facts(call: Json, wanted: Mapping[str, int], step: Json, carried: _Carried, steps: Sequence[Json]) -> Iterator[Fact]:

@@ -60,7 +60,8 @@ def disagreements(entry: dict[str, Any]) -> list[str]:
     if tokens:
         for side in ("input", "output"):
             asked.append((side, tokens[side], sum((step["usage"] or {}).get(f"{side}_tokens") or 0 for step in calls)))
-            asked.append((f"bill {side}", tokens[side], sum(run["usage"][f"{side}_tokens"] or 0 for run in trace["runs"] if run["parent_run_id"] is None)))
+            tops = [run["usage"] for run in trace["runs"] if run["parent_run_id"] is None]
+            asked.append((f"bill {side}", tokens[side], sum(usage[f"{side}_tokens"] or 0 for usage in tops)))
     if entry["n_agent"]:
         asked.append(("runs", True, len(trace["runs"]) >= min(entry["n_agent"], 1)))
     return [f"{what}: {want} != {got}" for what, want, got in asked if want != got]

@@ -46,7 +46,7 @@ def running(setup: Setup) -> Iterator[Running]:
         yield served
 
 
-def method_of(channel: grpc.Channel, method: str) -> grpc.UnaryUnaryMultiCallable[bytes, bytes]:
+def method_of(channel: grpc.Channel, method: str) -> "grpc.UnaryUnaryMultiCallable[bytes, bytes]":
     """Return a method that takes and gives bytes."""
     return channel.unary_unary(method, bytes, bytes)
 

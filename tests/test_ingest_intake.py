@@ -203,12 +203,15 @@ def test_a_large_request_keeps_nobody_waiting() -> None:
             await intake.take(export)
             order.append(name)
 
-        large = Export("traces", 1, traces(*[pb_span(n + 1, attributes={"a": "b" * 20_000}) for n in range(450)]).SerializeToString())
-        await asyncio.gather(one("large", large), one("small", Export("traces", 1, BODY)))
+        large = traces(*[pb_span(n + 1, attributes={"a": "b" * 20_000}) for n in range(450)]).SerializeToString()
+        packed = Export("traces", 1, gzip.compress(large, 1), gzipped=True)
+        await asyncio.gather(one("large", Export("traces", 1, large)), one("packed", packed), one("small", Export("traces", 1, BODY)))
         return order
 
-    intake = Intake(ListWriter(), 64 * LIMIT, 1)
-    assert asyncio.run(race(intake)) == ["small", "large"]
+    writer = ListWriter()
+    intake = Intake(writer, 64 * LIMIT, 1)
+    assert asyncio.run(race(intake)) == ["small", "large", "packed"]
+    assert [batch.span_count for batch in writer.batches] == [2, 450, 450]
     intake.close()
 
 

@@ -338,6 +338,13 @@ def test_a_request_of_too_many_spans_is_too_large(make: Any) -> None:
         otlp_protobuf.decode_traces(make(_field(2, b"") * 200_001), NOW)
 
 
+@pytest.mark.parametrize("items", [b"{}," * 4_000_001, b"1," * 6_000_001])
+def test_json_of_too_many_parts_is_too_large(items: bytes) -> None:
+    """Parts that are short to write and long to hold are counted before they are read."""
+    with pytest.raises(TooLarge, match=r"^The body has more than .*\.$"):
+        otlp_json.decode_traces(b'{"x":[' + items + b"1]}", NOW)
+
+
 def test_problems_are_bounded() -> None:
     """Every rejected span counts, few are described."""
     decoded = otlp_protobuf.decode_traces(traces(*[PbSpan()] * 1000).SerializeToString(), NOW)
@@ -484,6 +491,15 @@ def test_what_is_no_otlp_json_is_undecodable(body: bytes) -> None:
     with pytest.raises(Undecodable):
         otlp_json.decode_traces(body, NOW)
     assert otlp_json.decode_traces(b"{}", NOW).spans == []
+
+
+def test_json_in_another_spelling_is_told() -> None:
+    """Unknown keys are ignored, but a request that has no other is not passed over in silence."""
+    decoded = otlp_json.decode_traces(b'{"resource_spans": [{}]}', NOW)
+
+    assert (decoded.spans, decoded.rejected) == ([], 0)
+    assert decoded.problems == ["The body has no resourceSpans, so that nothing of it is stored."]
+    assert otlp_json.decode_traces(b"{}", NOW).problems == []
 
 
 @pytest.mark.parametrize(

@@ -423,6 +423,34 @@ def test_a_body_that_comes_too_slowly(setup: Setup) -> None:
     assert b"connection: close" in answers[0]
 
 
+def test_connections_without_a_request_end(setup: Setup) -> None:
+    """Who says nothing, half a request or never ends a body that was refused is cut off."""
+    setup.limits = Limits(LIMIT, head_s=0.2, drain_s=0.2)
+    with http_receiver(setup) as running:
+        for sent in (b"", HEAD, b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc"):
+            try:
+                answer = talk(running, sent)
+            except ConnectionResetError:
+                answer = b""
+            assert answer == b"" or answer.startswith(b"HTTP/1.1 404 ")
+        assert post(running).status == 200
+
+
+def test_a_slow_body_is_no_slow_head(setup: Setup) -> None:
+    """A body may take longer than headers, on the second request of a connection too."""
+    setup.limits = Limits(LIMIT, head_s=0.2, drain_s=0.2)
+
+    def slowly() -> Iterator[bytes]:
+        yield b"abc"
+        threading.Event().wait(0.4)
+        yield b"def"
+
+    with http_receiver(setup) as running, closing(HTTPConnection("127.0.0.1", running.port, timeout=10)) as connection:
+        for _ in range(2):
+            connection.request("POST", "/v1/traces", slowly(), PROTOBUF)
+            assert Answer(connection.getresponse()).status == 200
+
+
 def test_many_idle_connections_hurt_nobody(setup: Setup, running: Running) -> None:
     """A hundred and fifty clients that send half a request, and as many that send nothing, do not keep others out."""
     idle = [socket.create_connection(("127.0.0.1", running.port)) for _ in range(300)]

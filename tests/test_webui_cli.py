@@ -150,16 +150,17 @@ def test_refused_spans_are_counted(sqlite_store: Store, sqlite_url: str, tmp_pat
 def test_protobuf_files_are_told_apart() -> None:
     """A ``.pb`` file does not say whether it holds traces or logs: its items do."""
     found = {path.name: signal_of_protobuf(gzip.decompress(path.read_bytes())) for path in sorted(DEMO.iterdir())}
-    logs = {"claude-code-001.pb.gz", "claude-code-002.pb.gz"}
+    logs = {"google-adk-002.pb.gz", "otel-openai-v2-002.pb.gz"}
     assert found == {name: "logs" if name in logs else "traces" for name in found}
     assert signal_of_protobuf(b"") == "traces"
 
 
 def test_import_joins_log_records(sqlite_store: Store, sqlite_url: str) -> None:
     """Logs requests are imported beside traces and joined to their spans."""
-    said = clew(sqlite_url, "import", *(str(path) for path in DEMO.glob("claude-code-*")))
+    said = clew(sqlite_url, "import", *(str(path) for path in DEMO.glob("otel-openai-v2-*")))
     assert said.status == 0
-    assert " of 1 trace from 3 files." in said.out
+    assert said.out.startswith("Read 6 spans and 18 log records of 3 traces from 2 files.")
+    assert "asked: How warm is it in Paris, in Fahrenheit?" in clew(sqlite_url, "trace", "65c6426f").out
 
 
 def test_export_imports_as_the_same_trace(store: Store, store_url: str, tmp_path: Path, sqlite_template: Path) -> None:

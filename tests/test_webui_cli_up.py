@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -63,11 +63,10 @@ class Up:
     def close(self) -> None:
         """End everything."""
         self._guard.cancel()
-        for process in [self.process, *self.parts]:
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
+        self.process.kill()
+        for part in self.parts:
+            with suppress(psutil.NoSuchProcess):
+                part.kill()
         self.process.communicate()
 
 
@@ -139,7 +138,10 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     ("environ", "words"),
     [
         ({"CLEW_PROT": "1"}, "clew: There is no setting CLEW_PROT. Did you mean CLEW_PORT?\n"),
-        ({"CLEW_DATABASE_URL": "mysql://x"}, "clew: CLEW_DATABASE_URL must be sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME.\n"),
+        (
+            {"CLEW_DATABASE_URL": "mysql://x"},
+            "clew: CLEW_DATABASE_URL must be sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME.\n",
+        ),
     ],
 )
 def test_settings_that_cannot_be_are_one_line(tmp_path: Path, environ: dict[str, str], words: str) -> None:

@@ -106,7 +106,7 @@ def _read_call(step: Step, node: Node, price: Price) -> None:
         # Words that come with a tool request are the model's stated intent.
         step.thought = facts.output
     if step.decision is None:
-        step.decision = derive_decision(facts)
+        step.decision = derive_decision(facts, facts.tools_offered or _offered_around(node))
     _read_bill(step, facts, node.span.start_ns, price)
 
 
@@ -152,12 +152,22 @@ def mark_sums(nodes: Iterable[Node]) -> None:
             above = above.parent
 
 
-def derive_decision(facts: Facts) -> Decision | None:
+def _offered_around(node: Node) -> Sequence[str]:
+    """Return the tools of the agent around a call, for emitters that name them there only."""
+    above, levels = node.parent, 8
+    while above is not None and levels:
+        if above.kind == "agent":
+            return above.facts.tools_offered
+        above, levels = above.parent, levels - 1
+    return ()
+
+
+def derive_decision(facts: Facts, tools: Sequence[str]) -> Decision | None:
     """Read a branch point from a call that was offered tools and asked for some."""
-    if not facts.tool_requests or not facts.tools_offered:
+    if not facts.tool_requests or not tools:
         return None
     chosen = list(dict.fromkeys(request.name for request in facts.tool_requests))
-    offered = list(dict.fromkeys([*facts.tools_offered, *chosen]))
+    offered = list(dict.fromkeys([*tools, *chosen]))
     return Decision(chosen=", ".join(chosen), source="derived", alternatives=[Option(name) for name in offered])
 
 
@@ -274,11 +284,16 @@ class _Executions:
         if request.call_id is not None and request.call_id in self._by_id:
             self._taken.update(id(node) for node in self._by_id[request.call_id])
             return True
-        for node in self._by_name.get(_plain(request.name), ()):
+        name = _plain(request.name)
+        unnamed = self._by_name.get(_ANY_HANDOFF, ()) if name.startswith("transfer_to_") else ()
+        for node in (*self._by_name.get(name, ()), *unnamed):
             if id(node) not in self._taken and node.span.end_ns >= asker.span.start_ns and not _other_id(node, request):
                 self._taken.add(id(node))
                 return True
         return False
+
+
+_ANY_HANDOFF = "transfer_to_*"
 
 
 def _other_id(node: Node, request: ToolRequest) -> bool:
@@ -292,6 +307,9 @@ def _names_of(node: Node) -> Iterable[str]:
     if node.kind == "tool":
         return (_plain(facts.tool_name or node.span.name),)
     if node.kind == "handoff":
+        if facts.handoff_to is None and (facts.tool_name or "").startswith(("transfer_to_", "handoff")) is False:
+            # An emitter that does not know where its hand-off leads.
+            return (_ANY_HANDOFF, "transfer_to_agent", "handoff")
         target = _plain(facts.handoff_to or facts.tool_name or "")
         return (f"transfer_to_{target}", target, "transfer_to_agent", "handoff")
     if is_agent(node):

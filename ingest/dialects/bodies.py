@@ -1,6 +1,7 @@
-"""Whole requests and replies of model APIs, as some emitters record them in one attribute: OpenAI's, Anthropic's, Gemini's, LangChain's ..."""
+"""Whole requests and replies of model APIs, as some emitters record them in one attribute: OpenAI's, Anthropic's, Gemini's ..."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -105,10 +106,17 @@ class ReplyBody(msgspec.Struct):
     finish_reason: str | None = None
 
 
-def read_reply_body(exchange: Exchange, value: Any) -> ReplyBody:
-    """Take in a recorded reply."""
+_THOUGHTS = ('"thinking"', '"reasoning', '"thought"')
+
+
+def read_reply_body(exchange: Exchange, value: Any, known: bool = False) -> ReplyBody:
+    """Take in a recorded reply; where its words are ``known`` already, only what else it says."""
     body = ReplyBody()
-    exchange.reply(_replies(unwrap(value), body, 0))
+    found = unwrap(value)
+    if known and isinstance(found, dict) and "id" in found and not (isinstance(value, str) and any(sign in value for sign in _THOUGHTS)):
+        _note(body, found)
+        return body
+    exchange.reply(_replies(found, body, 0))
     exchange.finish_reason = exchange.finish_reason or body.finish_reason
     return body
 
@@ -122,7 +130,8 @@ def _note(body: ReplyBody, raw: dict[str, Any]) -> None:
     body.finish_reason = body.finish_reason or finish_of(raw)
     for key in _USAGE_KEYS:
         if raw.get(key):
-            body.usage = fill_usage(body.usage, usage_of_object(raw[key], includes_cache=key == "usage_metadata" and "input_tokens" in mapping(raw[key])))
+            # LangChain's usage_metadata includes cached tokens, Gemini's of the same name does so by other keys.
+            body.usage = fill_usage(body.usage, usage_of_object(raw[key], includes_cache=key == "usage_metadata"))
 
 
 def finish_of(raw: dict[str, Any]) -> str | None:
@@ -153,13 +162,21 @@ def _replies(raw: Any, body: ReplyBody, depth: int) -> list[Message]:
     return []
 
 
+_PRINTED_REASON = re.compile(r"\b(?:finish|stop)_reason='(\w{2,40})'")
+_PRINTED_CHARS = 20_000
+
+
 def _one(raw: dict[str, Any], body: ReplyBody) -> Message:
     inner = raw["kwargs"] if isinstance(raw.get("kwargs"), dict) else raw["data"] if isinstance(raw.get("data"), dict) else raw
-    if inner is not raw:
-        _note(body, inner)
-    metadata = inner.get("response_metadata")
-    if isinstance(metadata, dict):
-        _note(body, metadata)
+    # The provider's own words before LangChain's.
+    for said in (inner.get("response_metadata"), inner.get("generation_info"), inner if inner is not raw else None):
+        if isinstance(said, dict):
+            _note(body, said)
+    if isinstance(raw.get("raw"), str) and body.usage is None:
+        # smolagents keeps the reply as Python prints it.
+        body.usage = usage_of_object(raw["raw"])
+        printed = _PRINTED_REASON.search(raw["raw"], 0, _PRINTED_CHARS)
+        body.finish_reason = body.finish_reason or (printed.group(1) if printed else None)
     content = raw.get("content")
     if isinstance(content, dict) and "parts" in content:
         # Gemini's reply holds a message as its content.
@@ -176,6 +193,10 @@ def _from_list(raw: Sequence[Any], body: ReplyBody, depth: int) -> list[Message]
     # Of a whole conversation the last message is the reply.
     spoken = [one for one in raw if isinstance(one, dict) and one.get("role") in ("user", "tool", "system", "human")]
     return [message for one in (raw[-1:] if spoken else raw) for message in _replies(parse(one), body, depth + 1)]
+
+
+_Shape = Callable[[dict[str, Any], ReplyBody, int], list[Message]]
+"""Reads the messages of a reply of one shape."""
 
 
 def _from_choices(raw: dict[str, Any], body: ReplyBody, depth: int) -> list[Message]:
@@ -213,7 +234,7 @@ def _from_generations(raw: dict[str, Any], body: ReplyBody, depth: int) -> list[
     return replies
 
 
-def _inside(key: str) -> Any:
+def _inside(key: str) -> _Shape:
     def read(raw: dict[str, Any], body: ReplyBody, depth: int) -> list[Message]:
         found = unwrap(raw[key])
         if key == "messages":
@@ -223,7 +244,7 @@ def _inside(key: str) -> Any:
     return read
 
 
-_REPLY_SHAPES: tuple[tuple[str, Any], ...] = (
+_REPLY_SHAPES: tuple[tuple[str, _Shape], ...] = (
     ("choices", _from_choices),
     ("candidates", _from_candidates),
     ("generations", _from_generations),

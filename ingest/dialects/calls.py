@@ -94,8 +94,13 @@ def _hear(exchange: Exchange, reading: Reading, facts: Facts) -> None:
 
 
 def _fresh_entries(reading: Reading) -> list[Message]:
-    entries = [entry.get("prompt") or entry for entry in reading.entries("input")]
-    return read_fresh(entries, None)
+    fresh: list[Message] = []
+    for entry in reading.entries_backwards("input"):
+        message = read_message(entry.get("prompt") or entry)
+        if message.is_own:
+            break
+        fresh.append(message)
+    return fresh[::-1]
 
 
 def _reply(exchange: Exchange, reading: Reading) -> ReplyBody:
@@ -106,8 +111,9 @@ def _reply(exchange: Exchange, reading: Reading) -> ReplyBody:
         entries = [entry.get("completion") or entry for entry in reading.entries("output")]
         exchange.reply([_own(read_message(entry)) for entry in entries])
     if "body.output" in values:
-        # A raw reply tells what the attributes beside it leave out: thoughts, finish reason, parts of the usage.
-        return read_reply_body(exchange, values["body.output"])
+        # A raw reply tells what the attributes beside it leave out: thoughts, its id, finish reason, parts of the usage.
+        known = bool(exchange.said or exchange.requests) and "finish_reasons" in values
+        return read_reply_body(exchange, values["body.output"], known)
     return ReplyBody()
 
 

@@ -1,4 +1,4 @@
-"""Under which keys a fact is found, in order of precedence: the first present counts. Conventions may put keys of their own before these."""
+"""Under which keys a fact is found, in order of precedence: the first present counts. Conventions may put their own before these."""
 
 from tracer import semconv
 

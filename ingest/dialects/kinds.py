@@ -3,7 +3,13 @@
 from .reading import Reading
 
 OPERATIONS: dict[str, str] = {
-    **dict.fromkeys(("chat", "generate_content", "text_completion", "completion", "generate", "response", "llm_call", "llm_request"), "llm"),
+    **dict.fromkeys(
+        (
+            "chat", "generate_content", "text_completion", "completion", "generate", "response", "llm_call", "llm_request",
+            "chat.completions", "chat.streaming_completions", "text.completions", "responses",
+        ),
+        "llm",
+    ),
     **dict.fromkeys(("execute_tool", "tool_call"), "tool"),
     **dict.fromkeys(("invoke_agent", "create_agent", "agent_call"), "agent"),
     **dict.fromkeys(
@@ -17,7 +23,8 @@ OPERATIONS: dict[str, str] = {
     **dict.fromkeys(("handoff", "agent_handoff"), "handoff"),
     **dict.fromkeys(
         (
-            "search_memory", "create_memory", "update_memory", "upsert_memory", "delete_memory", "create_memory_store", "delete_memory_store",
+            "search_memory", "create_memory", "update_memory", "upsert_memory", "delete_memory", "create_memory_store",
+            "delete_memory_store",
         ),
         "memory",
     ),

@@ -22,6 +22,9 @@ def merge_logs(facts: Facts, logs: Sequence[Facts]) -> Facts:
     said = [log for log in logs if not log.convention.startswith("log:")]
     talk = _conversation([log for log in logs if log.convention.startswith("log:")])
     merged = msgspec.structs.replace(facts)
+    if merged.output is None:
+        # Of several answers on one span the last is its own.
+        merged.output = next((log.output for log in reversed(said) if log.output and _same(merged, log)), None)
     for log in (*said, talk):
         _fill(merged, log)
     derive_finish(merged)
@@ -29,8 +32,7 @@ def merge_logs(facts: Facts, logs: Sequence[Facts]) -> Facts:
 
 
 def _fill(merged: Facts, log: Facts) -> None:
-    # Some hang what is said of a call on the span around it: there it says who and where, but is not the span's own word.
-    same = log.kind == merged.kind or log.kind == "other" or log.convention == "log"
+    same = _same(merged, log)
     for name in Facts.__struct_fields__:
         if name in _KEPT or (not same and name not in ("session_id", "user_id", "agent_name")):
             continue
@@ -41,6 +43,11 @@ def _fill(merged: Facts, log: Facts) -> None:
     if log.kind == merged.kind == "llm":
         merged.usage = fill_usage(merged.usage, log.usage)
         merged.cost_nanos = merged.cost_nanos if merged.cost_nanos is not None else log.cost_nanos
+
+
+def _same(merged: Facts, log: Facts) -> bool:
+    """Tell a record of the span itself from one that is hung on it but speaks of a call below: that one says who and where, no more."""
+    return log.kind in (merged.kind, "other") or log.convention == "log"
 
 
 def _conversation(messages: Sequence[Facts]) -> Facts:

@@ -10,8 +10,8 @@ import msgspec
 
 from ingest.model import ToolRequest, ToolResult
 
-from .parts import Message, is_parts, read_calls, read_part, read_result, thought_text
-from .values import MOST_ITEMS, numbered, open_item, parse, parse_items, show, truth, unwrap, word
+from .parts import Message, is_parts, read_calls, read_part, read_parts, read_result
+from .values import MOST_ITEMS, numbered, open_item, parse, parse_items, unwrap, word
 
 _MOST_PARTS = 2_000
 
@@ -32,6 +32,8 @@ def read_message(raw: Any) -> Message:
     """Return one message."""
     raw = open_item(raw)
     message = Message()
+    if isinstance(raw, dict) and "parts" in raw and read_parts(message, raw):
+        return message
     if isinstance(raw, str):
         found = parse(raw) if raw[:1] in "{[" else raw
         raw = found if isinstance(found, dict) or is_parts(found) else raw
@@ -70,7 +72,7 @@ def read_fresh(value: Any, own_name: str | None = None) -> list[Message]:
 
 
 def _items(value: Any) -> list[Any]:
-    if isinstance(value, str) and value[:1] not in "{[\"":
+    if isinstance(value, str) and value[:1] not in ("{", "[", '"'):
         return [value] if value.strip() else []
     items = parse_items(value)
     if len(items) == 1:
@@ -81,7 +83,7 @@ def _items(value: Any) -> list[Any]:
         if isinstance(only, dict) and "role" not in only:
             inner = next((only[key] for key in ("messages", "items") if isinstance(only.get(key), list)), None)
             if inner is not None:
-                return inner
+                return list(inner)
     return items
 
 
@@ -127,10 +129,13 @@ def _read_map(message: Message, raw: dict[str, Any]) -> None:
 
 def _read_spoken(message: Message, raw: dict[str, Any]) -> None:
     for key in ("reasoning_content", "reasoning", "thinking"):
-        message.think(raw.get(key))
-    for key in ("parts", "content", "contents", "blocks"):
-        if raw.get(key) is not None:
+        if key in raw:
+            message.think(raw[key])
+    for key in ("parts", "contents", "content", "blocks"):
+        if raw.get(key):
+            # Some say the same both as a list of contents and as one text.
             _read_content(message, raw[key])
+            break
     read_calls(message, raw)
     inner = raw.get("additional_kwargs")
     if isinstance(inner, dict):
@@ -164,6 +169,9 @@ def _read_content(message: Message, value: Any) -> None:
         if value:
             message.texts.append(value)
         return
+    if isinstance(value, dict) and isinstance(value.get("parts"), list):
+        # Gemini's contents, where an event holds one as its content.
+        value = value["parts"]
     parts = value if isinstance(value, list) else numbered(value) or [value]
     for part in parts[:_MOST_PARTS]:
         read_part(message, part)
@@ -205,11 +213,11 @@ def joined(texts: list[str]) -> str | None:
     return "\n\n".join(texts) or None
 
 
-def last_words(value: Any) -> str | None:
-    """Return the text of the last message that has one, for spans whose messages are a whole conversation."""
+def last_words(value: Any, own: bool = False) -> str | None:
+    """Return the text of the last message that has one, or of the last ``own`` one of the model, in a whole conversation."""
     for item in reversed(_items(value)):
         message = read_message(item)
-        if message.texts and message.role != "system":
+        if message.texts and (message.is_own if own else message.role != "system"):
             return joined(message.texts)
     return None
 
@@ -221,16 +229,3 @@ def first_question(value: Any) -> str | None:
         if message.role in ("user", "") and message.texts:
             return joined(message.texts)
     return None
-
-
-def show_failure(value: Any) -> bool:
-    """Tell whether a tool's result says of itself that it is an error."""
-    return isinstance(value, dict) and (
-        truth(value.get("is_error")) is True or truth(value.get("isError")) is True or show(value.get("status")) == "error"
-    )
-
-
-__all__ = [
-    "Exchange", "Message", "first_question", "joined", "last_words", "read_fresh", "read_message", "read_messages",
-    "show_failure", "thought_text",
-]  # fmt: skip

@@ -7,6 +7,7 @@ import msgspec
 
 from ingest.model import Event, Facts, LogRecord, Resource, Scope, Span
 
+from .bodies import tool_names
 from .calls import read_call, read_embedding, read_models, read_usage, thought_in_reply
 from .dialect import Dialect
 from .events import DETAILS, is_message_event, message_of
@@ -17,7 +18,7 @@ from .own import own_kind, read_own
 from .reading import Reading, gather
 from .registry import TABLES, recognise
 from .tools import plain_text, read_tool
-from .values import TEXT_CHARS, mapping, word
+from .values import TEXT_CHARS, mapping, show, word
 
 _log = logging.getLogger(__name__)
 
@@ -144,6 +145,7 @@ def _read_other(reading: Reading, facts: Facts, dialect: Dialect) -> None:
         facts.thought = thought_in_reply(values.get("body.output"))
     if facts.kind == "agent":
         _read_agent_events(reading, facts)
+        facts.tools_offered = tool_names(values["tools"]) if "tools" in values else []
 
 
 def _read_agent_events(reading: Reading, facts: Facts) -> None:
@@ -191,7 +193,8 @@ def _read_log(record: LogRecord) -> Facts:
     if is_message_event(name):
         facts = _read_message_log(record)
     elif name == "exception" or "exception.type" in record.attributes:
-        facts = Facts(error_type=word(record.attributes.get("exception.type")), error_message=word(record.attributes.get("exception.message")))
+        said = record.attributes
+        facts = Facts(error_type=word(said.get("exception.type")), error_message=show(said.get("exception.message")))
     else:
         facts = _read_record(record)
     return facts

@@ -12,7 +12,7 @@ _KINDS = frozenset(SPAN_KINDS)
 
 def own_kind(reading: Reading) -> str | None:
     """Return the kind that our SDK declared."""
-    kind = reading.word("clew.kind")
+    kind = reading.word("clew.kind") if reading.has_own else None
     return kind if kind in _KINDS else None
 
 
@@ -21,9 +21,9 @@ def read_own(reading: Reading, facts: Facts) -> None:
     references = reading.flat.get("references")
     if references:
         facts.references = {name[:200]: text for name, value in references[:MOST_ITEMS] if name and (text := word(value))}
-    values = reading.values
-    if not any(field.startswith("clew.") for field in values):
+    if not reading.has_own:
         return
+    values = reading.values
     facts.run_id = _run_id(reading.word("clew.run"))
     facts.thought = show(values.get("clew.thought")) or facts.thought
     facts.termination = reading.word("clew.termination")

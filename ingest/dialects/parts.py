@@ -45,7 +45,11 @@ class Message(msgspec.Struct):
 def is_parts(value: Any) -> bool:
     """Tell a list of parts, or one part, from an answer that happens to be JSON."""
     entries = value if isinstance(value, list) else [value]
-    return bool(entries) and all(isinstance(entry, dict) and (_kind(entry) in _READERS or _shape(entry) is not None) for entry in entries)
+    return bool(entries) and all(isinstance(entry, dict) and _is_part(entry) for entry in entries)
+
+
+def _is_part(entry: dict[str, Any]) -> bool:
+    return _kind(entry) in _READERS or _shape(entry) is not None or (len(entry) == 1 and isinstance(entry.get("text"), str))
 
 
 def _kind(part: dict[str, Any]) -> str:
@@ -91,6 +95,34 @@ def read_part(message: Message, part: Any, depth: int = 0) -> None:
         message.ask(read_request(part[shape]))
 
 
+_PLAIN_ROLES = frozenset({"user", "assistant", "system", "tool"})
+
+
+def read_parts(message: Message, raw: dict[str, Any]) -> bool:
+    """Read a message as the GenAI conventions write it; False, and nothing read, where it is written otherwise."""
+    role, parts = raw.get("role"), raw["parts"]
+    if role not in _PLAIN_ROLES or type(parts) is not list or len(parts) > _MOST_PARTS:
+        return False
+    for part in parts:
+        if type(part) is not dict or part.get("type") not in _READERS:
+            return False
+    message.role = role
+    reason, name = raw.get("finish_reason"), raw.get("name")
+    if reason:
+        message.finish_reason = word(reason)
+    if name and role == "assistant":
+        message.name = word(name)
+    for part in parts:
+        kind = part["type"]
+        content = part.get("content")
+        if kind == "text" and type(content) is str and "thought" not in part:
+            if content:
+                message.texts.append(content)
+        else:
+            _READERS[kind](message, part)
+    return True
+
+
 def _read_text(message: Message, part: dict[str, Any]) -> None:
     value = next((part[key] for key in ("content", "text", "refusal", "value") if part.get(key) is not None), None)
     if isinstance(value, dict):
@@ -127,6 +159,23 @@ def thought_text(value: Any, depth: int = 0) -> str | None:
     return None
 
 
+def _first(raw: dict[str, Any], keys: tuple[str, ...]) -> Any:
+    for key in keys:
+        value = raw.get(key)
+        if value is not None:
+            return value
+    return None
+
+
+def _first_word(raw: dict[str, Any], keys: tuple[str, ...]) -> str | None:
+    for key in keys:
+        if key in raw:
+            found = word(raw[key])
+            if found is not None:
+                return found
+    return None
+
+
 _CALL_IDS = ("id", "call_id", "toolCallId", "toolUseId", "tool_call_id", "tool_use_id", "ref")
 
 
@@ -138,13 +187,13 @@ def read_request(call: Any) -> ToolRequest | None:
     if isinstance(call.get("tool_call"), dict):
         call = call["tool_call"]
     inner = call["function"] if isinstance(call.get("function"), dict) else call
-    name = next((found for key in ("name", "toolName", "tool_name") if (found := word(inner.get(key)))), None)
+    name = _first_word(inner, ("name", "toolName", "tool_name"))
     if name is None:
         return None
     # Responses items carry an id of their own beside the call's.
     keys = ("call_id", *_CALL_IDS) if call.get("type") == "function_call" else _CALL_IDS
-    call_id = next((found for key in keys if (found := word(call.get(key)))), None)
-    arguments = next((inner[key] for key in ("arguments", "args", "input", "parameters") if inner.get(key) is not None), None)
+    call_id = _first_word(call, keys)
+    arguments = _first(inner, ("arguments", "args", "input", "parameters"))
     if arguments is None:
         # GenAI puts a server tool's body under a field named like the part's type.
         arguments = call.get("server_tool_call")
@@ -176,9 +225,9 @@ _RESULTS_OF = ("response", "result", "output", "content", "server_tool_call_resp
 
 def read_result(message: Message, part: dict[str, Any]) -> None:
     """Add a tool result to a message."""
-    call_id = next((found for key in _RESULT_IDS if (found := word(part.get(key)))), None)
-    value = next((part[key] for key in _RESULTS_OF if part.get(key) is not None), None)
-    named = word(part.get("name")) or word(part.get("toolName"))
+    call_id = _first_word(part, _RESULT_IDS)
+    value = _first(part, _RESULTS_OF)
+    named = _first_word(part, ("name", "toolName"))
     failed = truth(part.get("is_error")) is True or truth(part.get("isError")) is True or part.get("status") == "error"
     if isinstance(value, dict) and str(value.get("type", "")).startswith("error"):
         failed = True
@@ -194,6 +243,9 @@ def result_text(value: Any, depth: int = 0) -> str | None:
     if isinstance(value, dict) and depth < _MOST_DEPTH:
         if len(value) == 1 and ("result" in value or "output" in value):
             return result_text(next(iter(value.values())), depth + 1)
+        if value.keys() == {"output", "kwargs"}:
+            # LangChain's callback, as OpenLLMetry records it.
+            return result_text(value["output"], depth + 1)
         if value.get("type") in ("text", "error-text", "json", "error-json") and ("value" in value or "text" in value):
             return show(value.get("value", value.get("text")))
         if value.get("type") in ("tool", "ToolMessage") or ("lc" in value and isinstance(value.get("kwargs"), dict)):
@@ -223,13 +275,17 @@ _READERS: dict[str, Callable[[Message, dict[str, Any]], None]] = {
     **dict.fromkeys(("text", "input_text", "output_text", "refusal"), _read_text),
     **dict.fromkeys(("reasoning", "thinking", "reasoningContent", "thought", "redacted_thinking"), _read_thought),
     **dict.fromkeys(
-        ("tool_call", "tool_use", "function_call", "toolUse", "tool-call", "server_tool_call", "server_tool_use", "mcp_tool_use", "mcp_call"),
+        (
+            "tool_call", "tool_use", "function_call", "toolUse", "tool-call", "server_tool_call", "server_tool_use", "mcp_tool_use",
+            "mcp_call",
+        ),
         _read_request_part,
     ),
     **dict.fromkeys(
         (
             "tool_call_response", "tool_result", "function_call_output", "toolResult", "tool-result", "tool-return", "tool_return",
-            "server_tool_call_response", "retry-prompt", "web_search_tool_result", "mcp_tool_result", "function_result", "function_response",
+            "server_tool_call_response", "retry-prompt", "web_search_tool_result", "mcp_tool_result", "function_result",
+            "function_response",
         ),
         read_result,
     ),

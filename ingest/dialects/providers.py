@@ -8,7 +8,7 @@ PROVIDER_KEYS = (
 _NAMES: dict[str, tuple[str, ...]] = {
     "openai": ("openai",),
     "anthropic": ("anthropic", "claude"),
-    "gcp.gemini": ("gcp.gemini", "gemini", "google", "google.generative-ai", "google_genai", "googleai", "google-genai", "google_ai_studio"),
+    "gcp.gemini": ("gcp.gemini", "gemini", "google", "google.generative-ai", "google_genai", "googleai", "google-genai"),
     "gcp.vertex_ai": ("gcp.vertex_ai", "vertex_ai", "vertexai", "google.vertex", "google_vertexai", "vertex"),
     "gcp.gen_ai": ("gcp.gen_ai",),
     "aws.bedrock": ("aws.bedrock", "aws", "amazon", "amazon-bedrock", "bedrock", "bedrock_converse", "amazon_bedrock"),

@@ -1,6 +1,6 @@
 """One pass over a span's attributes: every value that a fact may come from, under the name of its field."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -10,8 +10,10 @@ from ingest.model import Span
 from .fields import FIELD_KEYS, FLAT_PREFIXES
 from .values import number, word
 
-KeyTable = dict[str, tuple[str, int, bool]]
-"""Key -> field, precedence within the field, and whether it holds a count."""
+KeyTable = dict[str, tuple[str, int, int]]
+"""Key -> field, precedence within the field, and what it holds: anything, a count, or a word of our own."""
+
+_ANYTHING, _COUNT, _OWN = range(3)
 
 _FLAT_HEADS: dict[str, list[tuple[str, str]]] = {}
 _HEAD = 7
@@ -28,6 +30,8 @@ class Reading(msgspec.Struct):
     values: dict[str, Any]
     flat: dict[str, list[tuple[str, Any]]]
     """Flattened lists by family: what follows the prefix, and the value."""
+    has_own: bool = False
+    """True where our own SDK left a word on it."""
 
     def word(self, field: str) -> str | None:
         """Return a name or id."""
@@ -36,8 +40,20 @@ class Reading(msgspec.Struct):
 
     def entries(self, family: str) -> list[dict[str, Any]]:
         """Return the entries that a family of keys spells, in the order of their numbers, which may have holes."""
-        pairs = self.flat.get(family)
-        return unflatten(pairs) if pairs else []
+        return list(self.entries_backwards(family))[::-1]
+
+    def entries_backwards(self, family: str) -> Iterator[dict[str, Any]]:
+        """Yield the entries from the last to the first, each put together when it is asked for."""
+        groups: dict[int, list[tuple[str, Any]]] = {}
+        for rest, value in self.flat.get(family, ()):
+            head, _, path = rest.partition(".")
+            if path and head.isascii() and head.isdecimal() and len(head) < 7:
+                groups.setdefault(int(head), []).append((path, value))
+        for place in sorted(groups, reverse=True):
+            entry: dict[str, Any] = {}
+            for path, value in groups[place]:
+                _plant(entry, path.split(".", _MOST_DEPTH), value)
+            yield entry
 
 
 def key_table(own: Mapping[str, tuple[str, ...]]) -> KeyTable:
@@ -47,8 +63,14 @@ def key_table(own: Mapping[str, tuple[str, ...]]) -> KeyTable:
         for place, key in enumerate((*own.get(field, ()), *FIELD_KEYS.get(field, ()))):
             # A key means one thing only; a convention's own meaning wins.
             if key not in table or key in own.get(field, ()):
-                table[key] = (field, place, field.startswith("tokens.") and field != "tokens.object")
+                table[key] = (field, place, _holds(field))
     return table
+
+
+def _holds(field: str) -> int:
+    if field.startswith("tokens.") and field != "tokens.object":
+        return _COUNT
+    return _OWN if field.startswith("clew.") else _ANYTHING
 
 
 def gather(span: Span, attributes: Mapping[str, Any], table: KeyTable) -> Reading:
@@ -56,6 +78,7 @@ def gather(span: Span, attributes: Mapping[str, Any], table: KeyTable) -> Readin
     values: dict[str, Any] = {}
     places: dict[str, int] = {}
     flat: dict[str, list[tuple[str, Any]]] = {}
+    has_own = False
     for key, value in attributes.items():
         known = table.get(key)
         if known is None:
@@ -65,26 +88,18 @@ def gather(span: Span, attributes: Mapping[str, Any], table: KeyTable) -> Readin
                     if key.startswith(prefix):
                         flat.setdefault(family, []).append((key[len(prefix) :], value))
             continue
-        field, place, counts = known
-        if value is None or value == "" or place >= places.get(field, 99):
+        field, place, holds = known
+        if value is None or value == "" or (field in places and place >= places[field]):
             continue
-        if counts:
+        if holds == _COUNT:
             value = number(value)
             if value is None:
                 continue
+        elif holds == _OWN:
+            has_own = True
         values[field] = value
         places[field] = place
-    return Reading(span, values, flat)
-
-
-def unflatten(pairs: list[tuple[str, Any]]) -> list[dict[str, Any]]:
-    """Return the entries that pairs of (``N.rest``, value) spell, in the order of their numbers."""
-    entries: dict[int, dict[str, Any]] = {}
-    for rest, value in pairs:
-        head, _, path = rest.partition(".")
-        if path and head.isascii() and head.isdecimal() and len(head) < 7:
-            _plant(entries.setdefault(int(head), {}), path.split(".", _MOST_DEPTH), value)
-    return [entries[place] for place in sorted(entries)]
+    return Reading(span, values, flat, has_own)
 
 
 def _plant(root: dict[str, Any], path: list[str], value: Any) -> None:

@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from ingest.model import Span
@@ -13,7 +13,8 @@ from .reading import KeyTable, key_table
 
 
 def _discover() -> tuple[Dialect, ...]:
-    found = [importlib.import_module(f"{conventions.__name__}.{module.name}").DIALECT for module in pkgutil.iter_modules(conventions.__path__)]
+    names = [f"{conventions.__name__}.{module.name}" for module in pkgutil.iter_modules(conventions.__path__)]
+    found = [importlib.import_module(name).DIALECT for name in names]
     return tuple(sorted(found, key=lambda dialect: (dialect.rank, dialect.name)))
 
 
@@ -29,24 +30,29 @@ _LAST = DIALECTS[-1]
 def recognise(span: Span) -> Dialect:
     """Return the first convention that claims a span; the last one claims every span."""
     attributes = span.attributes
-    for dialect, by_scope in _candidates(span.scope.name):
-        if by_scope:
-            return dialect
-        for marker in dialect.markers:
-            if marker in attributes:
-                return dialect
-        if dialect.claims is not None and dialect.claims(span):
+    for dialect, marker, claims in _signs(span.scope.name):
+        if marker in attributes if marker is not None else claims(span):
             return dialect
     return _LAST
 
 
+_Sign = tuple[Dialect, str | None, Callable[[Span], bool]]
+"""A convention, and an attribute or else a claim that tells it."""
+
+
+def _settled(span: Span) -> bool:
+    return True
+
+
 @lru_cache(maxsize=4096)
-def _candidates(scope: str) -> tuple[tuple[Dialect, bool], ...]:
-    """Return the conventions to try for a scope, and whether the scope itself settles it: nothing after that one is tried."""
-    tried: list[tuple[Dialect, bool]] = []
+def _signs(scope: str) -> tuple[_Sign, ...]:
+    """Return the signs to look for on spans of a scope, in order; where the scope itself settles it nothing after that is tried."""
+    signs: list[_Sign] = []
     for dialect in DIALECTS:
-        settled = scope in dialect.scopes or (dialect.scope_prefixes != () and scope.startswith(dialect.scope_prefixes))
-        tried.append((dialect, settled))
-        if settled:
+        if scope in dialect.scopes or (dialect.scope_prefixes and scope.startswith(dialect.scope_prefixes)):
+            signs.append((dialect, None, _settled))
             break
-    return tuple(tried)
+        signs.extend((dialect, marker, _settled) for marker in dialect.markers)
+        if dialect.claims is not None:
+            signs.append((dialect, None, dialect.claims))
+    return tuple(signs)

@@ -3,6 +3,7 @@
 Keys of one field are one row in order of precedence: the first present counts, 0 counts as present, two are never added.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -135,12 +136,15 @@ def fill_usage(known: Usage | None, other: Usage | None) -> Usage | None:
 
 _OBJECT_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("input", ("prompt_tokens", "input_tokens", "promptTokenCount", "prompt_token_count", "inputTokens", "promptTokens")),
-    ("output", ("completion_tokens", "output_tokens", "candidatesTokenCount", "candidates_token_count", "outputTokens", "completionTokens")),
+    (
+        "output",
+        ("completion_tokens", "output_tokens", "candidatesTokenCount", "candidates_token_count", "outputTokens", "completionTokens"),
+    ),
     (
         "cache_read",
         (
-            "cache_read_input_tokens", "cacheReadInputTokens", "cachedContentTokenCount", "cached_content_token_count", "cachedContentTokens",
-            "cachedInputTokens", "cache_read_tokens",
+            "cache_read_input_tokens", "cacheReadInputTokens", "cachedContentTokenCount", "cached_content_token_count",
+            "cachedContentTokens", "cachedInputTokens", "cache_read_tokens",
         ),
     ),
     ("cache_write", ("cache_creation_input_tokens", "cacheWriteInputTokens", "cacheCreationInputTokens", "cache_write_tokens")),
@@ -150,7 +154,11 @@ _OBJECT_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 _DETAILS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("cache_read", ("prompt_tokens_details", "input_tokens_details", "input_token_details"), ("cached_tokens", "cache_read")),
-    ("cache_write", ("prompt_tokens_details", "input_tokens_details", "input_token_details"), ("cache_write_tokens", "cache_creation_tokens", "cache_creation")),
+    (
+        "cache_write",
+        ("prompt_tokens_details", "input_tokens_details", "input_token_details"),
+        ("cache_write_tokens", "cache_creation_tokens", "cache_creation"),
+    ),
     (
         "reasoning",
         ("completion_tokens_details", "output_tokens_details", "output_token_details"),
@@ -158,13 +166,16 @@ _DETAILS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ),
 )  # fmt: skip
 
-_EXCLUSIVE_PAIRS = (("input_tokens", "cache_read_input_tokens"), ("input_tokens", "cache_creation_input_tokens"), ("inputTokens", "cacheReadInputTokens"))
+_EXCLUSIVE_PAIRS = (
+    ("input_tokens", "cache_read_input_tokens"), ("input_tokens", "cache_creation_input_tokens"),
+    ("inputTokens", "cacheReadInputTokens"), ("inputTokens", "cacheWriteInputTokens"),
+)  # fmt: skip
 """An input beside a cache number of its own level: Anthropic's and Bedrock's way, which leaves cached tokens out."""
 
 
 def usage_of_object(value: Any, includes_cache: bool = False) -> Usage | None:
     """Return the usage that a provider's usage object means: OpenAI's, Anthropic's, Gemini's, Bedrock's, LangChain's, Langfuse's."""
-    raw = mapping(value)
+    raw = mapping(value) or _printed(value)
     if not raw:
         return None
     if "input" in raw or "output" in raw:
@@ -181,6 +192,25 @@ def usage_of_object(value: Any, includes_cache: bool = False) -> Usage | None:
         count.excludes_cache = not any(isinstance(raw.get(key), dict) for key in ("input_tokens_details", "input_token_details"))
     count.excludes_reasoning = "thoughtsTokenCount" in raw or "thoughts_token_count" in raw
     return usage_of(count)
+
+
+_PRINTED = re.compile(
+    r"\b(prompt_tokens|completion_tokens|total_tokens|input_tokens|output_tokens|cached_tokens|reasoning_tokens|"
+    r"cache_creation_input_tokens|cache_read_input_tokens)'?[=:] ?(\d{1,12})\b"
+)
+_PRINTED_CHARS = 20_000
+
+
+def _printed(value: Any) -> dict[str, Any]:
+    """Read the numbers of a usage object that was sent as Python prints it."""
+    if not isinstance(value, str) or "_tokens" not in value:
+        return {}
+    found: dict[str, Any] = {}
+    for name, digits in _PRINTED.findall(value[-_PRINTED_CHARS:]):
+        found.setdefault(name, int(digits))
+    if "cached_tokens" in found:
+        found["prompt_tokens_details"] = {"cached_tokens": found["cached_tokens"]}
+    return found
 
 
 def _detail(raw: dict[str, Any], objects: tuple[str, ...], keys: tuple[str, ...]) -> int | None:

@@ -7,7 +7,7 @@ from ingest.model import Facts
 from .events import tool_events
 from .parts import result_text
 from .reading import Reading
-from .values import arguments_of, show, truth, unwrap
+from .values import arguments_of, mapping, show, truth, unwrap, word
 
 _PREFIXES = ("execute_tool ", "anthropic.custom_tool_use ", "anthropic.tool_use ", "anthropic.mcp_tool_use ", "tools/call ", "tool.")
 _SUFFIXES = (".tool", ".run", ".task")
@@ -42,6 +42,8 @@ def read_tool(reading: Reading, facts: Facts) -> None:
     if arguments is not None:
         facts.tool_arguments = arguments_of(plain_arguments(unwrap(arguments)))
     facts.tool_result = result_text(result) if result is not None else None
+    if facts.tool_call_id is None:
+        facts.tool_call_id = _id_inside(arguments)
     if not facts.failed and isinstance(result, str | dict) and says_failed(result):
         facts.failed = True
         facts.error_message = facts.tool_result
@@ -53,12 +55,28 @@ def _first(values: dict[str, Any], fields: tuple[str, ...]) -> Any:
     return next((values[field] for field in fields if field in values), None)
 
 
+def _id_inside(arguments: Any) -> str | None:
+    """Return the call id that LangChain's callback hands a tool beside its arguments."""
+    if not isinstance(arguments, str) or '"tool_call_id"' not in arguments:
+        return None
+    return word(mapping(mapping(arguments).get("kwargs")).get("tool_call_id"))
+
+
+_FLAGS = ('"is_error"', '"isError"', '"error"')
+
+
 def says_failed(result: Any) -> bool:
-    """Tell whether a result says of itself that it is an error, as MCP's and Anthropic's do."""
-    if isinstance(result, str) and '"is' not in result[:100_000]:
+    """Tell whether a result says of itself that it is an error, as MCP's, Anthropic's and LangChain's do."""
+    if isinstance(result, str) and not any(flag in result for flag in _FLAGS):
         return False
     found = unwrap(result)
-    return isinstance(found, dict) and (truth(found.get("is_error")) is True or truth(found.get("isError")) is True)
+    if not isinstance(found, dict):
+        return False
+    inner = mapping(found.get("output")) or found
+    message = mapping(inner.get("kwargs")) or mapping(inner.get("data")) or inner
+    is_message = message.get("type") in ("tool", "ToolMessage")
+    flagged = truth(found.get("is_error")) is True or truth(found.get("isError")) is True
+    return flagged or (is_message and message.get("status") == "error")
 
 
 _WRAPPERS = frozenset({"args", "kwargs", "sanitize_inputs_outputs"})
@@ -81,9 +99,17 @@ def plain_arguments(value: Any) -> Any:
     return value
 
 
+_QUESTIONS = ("task", "input", "question", "query", "prompt", "user_input", "message")
+"""What an agent's or a chain's input calls the text that it is about."""
+
+
 def plain_text(value: Any) -> str | None:
     """Return what a span of another kind was asked or answered as text: a lone text without what it stands in."""
     found = plain_arguments(unwrap(value))
+    if isinstance(found, dict):
+        lone = next((found[key] for key in _QUESTIONS if isinstance(found.get(key), str) and found[key]), None)
+        if lone is not None:
+            return str(lone)
     for _ in range(4):
         if isinstance(found, dict) and "outputs" in found and ("kwargs" in found or len(found) == 1):
             found = found["outputs"]

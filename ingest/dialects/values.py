@@ -22,6 +22,9 @@ _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
 
+_ODD = frozenset('" \n\r\t\v\f\x1c\x1d\x1e\x1f\x85\xa0')
+"""A name that begins otherwise is neither quoted nor blank: most need no second look."""
+
 _UNREADABLE = (msgspec.DecodeError, UnicodeEncodeError, RecursionError)
 _UNWRITABLE = (TypeError, ValueError, RecursionError, OverflowError)
 
@@ -76,6 +79,8 @@ def truth(value: object) -> bool | None:
 def word(value: object) -> str | None:
     """Return a name or id: a text that is not blank, a number as text. JSON's quotation marks around it are taken off."""
     if isinstance(value, str):
+        if value and value[0] not in _ODD and len(value) <= _MOST_NAME:
+            return value
         if value[:1] == '"' and value[-1:] == '"' and len(value) > 1:
             unquoted = parse(value)
             value = unquoted if isinstance(unquoted, str) else value

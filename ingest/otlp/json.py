@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from ingest.model import Event, Link, LogRecord, Resource, Scope, Span
 
-from .decoded import MOST_ATTRIBUTES, MOST_SPANS, DecodedLogs, DecodedSpans, TooLarge, Undecodable, bad_id
+from .decoded import MOST_ATTRIBUTES, MOST_SPANS, DecodedLogs, DecodedSpans, Problems, TooLarge, Undecodable, bad_id
 from .json_values import (
     UINT32,
     Json,
@@ -41,8 +41,10 @@ Item = tuple[str, Any, Resource, Scope, list[str]]
 
 def decode_traces(body: bytes, now_ns: int) -> DecodedSpans:
     """Return the spans of an ExportTraceServiceRequest. Raises ``Undecodable``, ``TooLarge``."""
+    document = load(body)
     decoded = DecodedSpans()
-    for where, item, resource, scope, changed in _items(load(body), "Spans", "spans"):
+    _tell_if_missing(document, "resourceSpans", decoded.problems)
+    for where, item, resource, scope, changed in _items(document, "Spans", "spans"):
         try:
             decoded.spans.append(_span(item, resource, scope, changed.copy(), now_ns))
         except WrongType as error:
@@ -53,8 +55,10 @@ def decode_traces(body: bytes, now_ns: int) -> DecodedSpans:
 
 def decode_logs(body: bytes, now_ns: int) -> DecodedLogs:
     """Return the log records of an ExportLogsServiceRequest that name a span. Raises ``Undecodable``, ``TooLarge``."""
+    document = load(body)
     decoded = DecodedLogs()
-    for where, item, resource, scope, changed in _items(load(body), "Logs", "logRecords"):
+    _tell_if_missing(document, "resourceLogs", decoded.problems)
+    for where, item, resource, scope, changed in _items(document, "Logs", "logRecords"):
         try:
             record = _record(item, resource, scope, changed.copy(), now_ns)
         except WrongType as error:
@@ -69,6 +73,12 @@ def decode_logs(body: bytes, now_ns: int) -> DecodedLogs:
 
 
 # --- the envelope -------------------------------------------------------------------------------------------------
+
+
+def _tell_if_missing(document: Any, key: str, problems: Problems) -> None:
+    """Tell a sender whose request is a success that stores nothing, such as one that writes ``resource_spans``."""
+    if document and isinstance(document, dict) and key not in document:
+        problems.tell(f"The body has no {key}, so that nothing of it is stored.")
 
 
 def _items(document: Any, signal: str, items_name: str) -> Iterator[Item]:

@@ -22,6 +22,9 @@ _INT32 = 2**31
 _MOST_CONTAINERS = 4_000_000
 """Objects and lists of one body: each takes up to seventy bytes however short it is written."""
 
+_MOST_COMMAS = 6_000_000
+"""Likewise for what is in them: a number takes thirty."""
+
 _BOM = b"\xef\xbb\xbf"
 _ODD = re.compile(rb"\\u[dD][89a-fA-F]|NaN|Infinity|[0-9]e\+?[0-9]{3}")
 """What strict JSON does not have, and Python's own reader does: halves of surrogate pairs, and numbers that are none."""
@@ -33,8 +36,11 @@ class WrongType(ValueError):
 
 def load(body: bytes) -> Any:
     """Return a JSON document. Raises ``Undecodable``, ``TooLarge``."""
-    if len(body) > _MOST_CONTAINERS and body.count(b"{") + body.count(b"[") > _MOST_CONTAINERS:
+    # Those in texts count too, which saves a look at what is a text.
+    if body.count(b"{") + body.count(b"[") > _MOST_CONTAINERS:
         raise TooLarge(f"The body has more than {_MOST_CONTAINERS} objects and lists.")
+    if body.count(b",") > _MOST_COMMAS:
+        raise TooLarge(f"The body has more than {_MOST_COMMAS} commas.")
     body = body.removeprefix(_BOM)
     try:
         return orjson.loads(body)

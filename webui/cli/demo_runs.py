@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from ingest.model import Event, LogRecord, Span
+from ingest.model import Event, LogRecord, Span, TraceSummary
 from ingest.settings import Settings
 from ingest.store.engine import open_store
 from ingest.store.lists import read_summaries
@@ -36,16 +36,21 @@ def import_demo(settings: Settings, web_url: str, say: Callable[[str], None]) ->
             intake.add([s for s in one.spans if s.trace_id not in stored], [r for r in one.records if r.trace_id not in stored])
         intake.flush()
         intake.link(lambda done, total: None)
-        say(f"{plural(len(trace_ids), 'recorded agent run')} to look at, their times moved to now:")
         known = read_summaries(store, _PROJECT, trace_ids)
     finally:
         store.close()
-    for trace_id in trace_ids:
-        if trace_id in known:
-            found = known[trace_id]
-            words = f"{clip(found.agent, 30):<20} {termination_word(found.termination):<16} {money(found.totals.cost_nanos):>9}"
-            say(f"  {words}  {web_url}/traces/{trace_id.hex()}")
-    say(f"  what they cost: {web_url}/costs   all runs: {web_url}/runs")
+    for line in _links([known[trace_id] for trace_id in trace_ids if trace_id in known], web_url):
+        say(line)
+
+
+def _links(found: Sequence[TraceSummary], web_url: str) -> Iterator[str]:
+    """Yield a line for each run that asked a model anything: what it was, why it stopped, its cost, and where it is."""
+    shown = [one for one in found if one.totals.llm_calls]
+    yield f"{plural(len(shown), 'recorded agent run')} to look at, their times moved to now:"
+    for one in shown:
+        cost = money(one.totals.cost_nanos)
+        yield f"  {clip(one.agent, 20):<20} {termination_word(one.termination):<18} {cost:>9}  {web_url}/traces/{one.trace_id.hex()}"
+    yield f"  what they cost: {web_url}/costs   all runs: {web_url}/runs"
 
 
 def _moved_to_now(content: Sequence[Decoded]) -> Iterator[Decoded]:

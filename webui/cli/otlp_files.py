@@ -135,4 +135,3 @@ def _signal_of_item(lengths: dict[int, int]) -> str:
         return "traces"
     # Field 1 of a log record is its time, which has a fixed size and is not among these; a metric begins with its name.
     return "logs" if 1 not in lengths else "other"
-

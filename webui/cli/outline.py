@@ -89,8 +89,8 @@ def _outline_steps(steps: Sequence[Step], runs: Sequence[Run], depth: int) -> It
         inner = by_id.pop(item.run_id, None) if item.run_id else None
         below: list[tuple[Step | Run, int]] = [(child, level + 1) for child in reversed(item.children)]
         if inner is not None:
-            yield from list(_head(inner, shown))[1:]
-            below = [(inner, level + 1), *((child, level + 1) for child in reversed(inner.steps)), *below]
+            yield from list(_head(inner, shown + 1))[1:]
+            below = [(inner, level + 2), *((child, level + 1) for child in reversed(inner.steps)), *below]
         stack.extend(below)
 
 

@@ -23,11 +23,12 @@ _TOKEN = re.compile(
 _BEARER = re.compile(r"(?i)\b(bearer|basic)(\s+|%20)[\w.~+/=-]{8,}")
 _URL_PASSWORD = re.compile(r"(?<=://)[^\s/@:]{0,200}:[^\s/@]{1,200}(?=@)")
 _NAMED = re.compile(
-    r"(?i)([\"']?\b[\w-]{0,40}(?:api[_-]?key|access[_-]?key|secret|token|passwd|password|passphrase|authorization|credential)s?[\"']?"
-    r"\s*[:=]\s*)(\\?\"[^\"]{1,2000}\"|'[^']{1,2000}'|[^\s,;}\"']{4,})"
+    r"(?i)(\b[\w-]{0,40}(?:api[_-]?key|access[_-]?key|secret|token|passwd|password|passphrase|authorization|credential)s?"
+    r"(?:\\?[\"'])?\s*[:=]\s*)"
+    r"(\\?\"[^\"\\]{1,2000}\\?\"|'[^'\\]{1,2000}'|[^\s,;}\"'\\]{4,})"
 )
-_COUNTS = re.compile(r"[\d.,]+|true|false|null|none", re.IGNORECASE)
-"""What stands after a name like ``max_tokens``: a number is no secret."""
+_HARMLESS = re.compile(r"[\d.,]+|true|false|null|none|\[.*|(?:bearer|basic)(?:%20.*)?", re.IGNORECASE)
+"""What is no secret after such a name: a number, as in ``max_tokens``, and what was taken out already."""
 _CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])")
 
 Found = Counter[str]
@@ -55,7 +56,7 @@ def _told(what: str, found: Found) -> Callable[[re.Match[str]], str]:
 
 def _named(match: re.Match[str], found: Found) -> str:
     value = match[2].strip("\\\"'")
-    if _COUNTS.fullmatch(value) or value.startswith("["):
+    if _HARMLESS.fullmatch(value):
         return match[0]
     found["key"] += 1
     return f"{match[1]}[key]"

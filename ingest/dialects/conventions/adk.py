@@ -1,9 +1,8 @@
 """Google ADK, schemas 1 and 2."""
 
+from ingest.dialects.dialect import Dialect
+from ingest.dialects.reading import Reading
 from ingest.model import Facts
-
-from ..dialect import Dialect
-from ..reading import Reading
 
 _MERGED = "(merged tools)"
 

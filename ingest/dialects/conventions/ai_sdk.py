@@ -2,16 +2,15 @@
 
 from typing import Any
 
+from ingest.dialects.bodies import request_messages
+from ingest.dialects.dialect import Dialect
+from ingest.dialects.messages import Exchange, last_words
+from ingest.dialects.parts import Message, read_calls
+from ingest.dialects.providers import provider_of
+from ingest.dialects.reading import Reading
+from ingest.dialects.tokens import count_of, fill_usage, usage_of
+from ingest.dialects.values import mapping, number, show
 from ingest.model import Facts, Usage
-
-from ..bodies import request_messages
-from ..dialect import Dialect
-from ..messages import Exchange, last_words
-from ..parts import Message, read_calls
-from ..providers import provider_of
-from ..reading import Reading
-from ..tokens import count_of, usage_of
-from ..values import mapping, number, show
 
 _OUTER = frozenset({"ai.generateText", "ai.streamText", "ai.generateObject", "ai.streamObject"})
 _KINDS = {"ai.toolCall": "tool", "ai.embed": "chain", "ai.embedMany": "chain", "ai.rerank": "rerank", **dict.fromkeys(_OUTER, "agent")}
@@ -60,6 +59,10 @@ def _read_provider_metadata(reading: Reading, facts: Facts) -> None:
     if facts.usage is None or facts.usage.cache_write_tokens is not None or "ai.metadata" not in reading.values:
         return
     metadata = mapping(reading.values["ai.metadata"])
+    said = mapping(metadata.get("openai"))
+    # Version 4 states OpenAI's details here only; they are parts of the numbers.
+    parts = Usage(None, None, _first(said, "cachedPromptTokens"), None, _first(said, "reasoningTokens"))
+    facts.usage = fill_usage(facts.usage, parts)
     for value in (metadata.get("anthropic"), metadata.get("bedrock")):
         inner = mapping(value)
         raw = {**mapping(inner.get("usage")), **inner}

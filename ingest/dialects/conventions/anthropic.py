@@ -1,9 +1,8 @@
 """Spans that Anthropic's SDK makes by itself, and those that its platform delivers into the caller's trace."""
 
+from ingest.dialects.dialect import Dialect
+from ingest.dialects.reading import Reading
 from ingest.model import Facts
-
-from ..dialect import Dialect
-from ..reading import Reading
 
 _PLATFORM = "com.anthropic.claude-platform"
 _SERVER = 2

@@ -2,11 +2,10 @@
 
 from typing import Any
 
+from ingest.dialects.dialect import Dialect
+from ingest.dialects.reading import Reading
+from ingest.dialects.values import dollars, show, word
 from ingest.model import Facts, Span
-
-from ..dialect import Dialect
-from ..reading import Reading
-from ..values import dollars, show, word
 
 _KINDS = {
     "interaction": "agent", "llm_request": "llm", "tool": "tool", "tool.blocked_on_user": "part", "tool.execution": "part",

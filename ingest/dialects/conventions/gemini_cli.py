@@ -1,9 +1,8 @@
 """Gemini CLI: the GenAI conventions with operations of its own."""
 
+from ingest.dialects.dialect import Dialect
+from ingest.dialects.reading import Reading
 from ingest.model import Span
-
-from ..dialect import Dialect
-from ..reading import Reading
 
 _KINDS = {"user_prompt": "chain", "system_prompt": "prompt", "schedule_tool_calls": "chain"}
 

@@ -1,8 +1,7 @@
 """OpenTelemetry GenAI in all its versions; also what every other convention falls back to."""
 
+from ingest.dialects.dialect import Dialect
 from ingest.model import Span
-
-from ..dialect import Dialect
 
 
 def _claims(span: Span) -> bool:

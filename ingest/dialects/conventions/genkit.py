@@ -1,9 +1,8 @@
 """Genkit: requests and replies as JSON, usage among them."""
 
+from ingest.dialects.dialect import Dialect
+from ingest.dialects.reading import Reading
 from ingest.model import Facts
-
-from ..dialect import Dialect
-from ..reading import Reading
 
 _KINDS = {
     "model": "llm", "background-model": "llm", "tool": "tool", "tool.v2": "tool", "retriever": "retrieval", "embedder": "embedding",

@@ -1,7 +1,7 @@
 """Laminar."""
 
-from ..dialect import Dialect
-from ..reading import Reading
+from ingest.dialects.dialect import Dialect
+from ingest.dialects.reading import Reading
 
 _KINDS = {
     "LLM": "llm", "CACHED": "llm", "TOOL": "tool", "PIPELINE": "chain", "EXECUTOR": "chain", "EVALUATOR": "evaluator",

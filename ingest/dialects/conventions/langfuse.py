@@ -1,9 +1,8 @@
 """Langfuse SDK 3 and later."""
 
+from ingest.dialects.dialect import Dialect
+from ingest.dialects.reading import Reading
 from ingest.model import Facts
-
-from ..dialect import Dialect
-from ..reading import Reading
 
 _KINDS = {
     "generation": "llm", "agent": "agent", "tool": "tool", "chain": "chain", "span": "chain", "retriever": "retrieval",

@@ -1,11 +1,10 @@
 """LangSmith in OpenTelemetry mode: whole requests and replies as JSON, details of the usage as Python's ``repr``."""
 
+from ingest.dialects.dialect import Dialect
+from ingest.dialects.reading import Reading
+from ingest.dialects.tokens import fill_usage
+from ingest.dialects.values import arguments_of, mapping, number
 from ingest.model import Facts, Usage
-
-from ..dialect import Dialect
-from ..reading import Reading
-from ..tokens import fill_usage
-from ..values import arguments_of, mapping, number
 
 _KINDS = {
     "llm": "llm", "chain": "chain", "tool": "tool", "retriever": "retrieval", "embedding": "embedding", "prompt": "prompt",
@@ -21,9 +20,8 @@ def _refine(reading: Reading, facts: Facts) -> None:
     if facts.usage is not None:
         read = mapping(reading.values.get("langsmith.input_details"))
         said = mapping(reading.values.get("langsmith.output_details"))
-        facts.usage = fill_usage(
-            facts.usage, Usage(None, None, number(read.get("cache_read")), number(read.get("cache_creation")), number(said.get("reasoning")))
-        )
+        cached = number(read.get("cache_read")), number(read.get("cache_creation"))
+        facts.usage = fill_usage(facts.usage, Usage(None, None, *cached, number(said.get("reasoning"))))
     arguments = facts.tool_arguments
     if isinstance(arguments, dict) and len(arguments) == 1 and isinstance(arguments.get("input"), dict | str):
         facts.tool_arguments = arguments_of(arguments["input"])

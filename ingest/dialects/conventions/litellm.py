@@ -1,9 +1,8 @@
 """LiteLLM: its call span, and below it the raw request to the provider, which is no call of its own."""
 
+from ingest.dialects.dialect import Dialect
+from ingest.dialects.reading import Reading
 from ingest.model import Facts
-
-from ..dialect import Dialect
-from ..reading import Reading
 
 _KINDS = {"litellm_request": "llm", "raw_gen_ai_request": "part"}
 

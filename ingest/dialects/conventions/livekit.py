@@ -1,10 +1,9 @@
 """LiveKit agents: kinds are span names."""
 
+from ingest.dialects.dialect import Dialect
+from ingest.dialects.reading import Reading
+from ingest.dialects.values import show, truth
 from ingest.model import Facts
-
-from ..dialect import Dialect
-from ..reading import Reading
-from ..values import show, truth
 
 _KINDS = {
     "agent_turn": "agent", "start_agent_activity": "chain", "agent_session": "chain", "function_tool": "tool", "llm_node": "chain",

@@ -1,9 +1,8 @@
 """MLflow: every attribute value is JSON, texts included."""
 
+from ingest.dialects.dialect import Dialect
+from ingest.dialects.reading import Reading
 from ingest.model import Facts
-
-from ..dialect import Dialect
-from ..reading import Reading
 
 _KINDS = {
     "LLM": "llm", "CHAT_MODEL": "llm", "CHAIN": "chain", "WORKFLOW": "chain", "TASK": "chain", "PARSER": "chain", "AGENT": "agent",

@@ -1,9 +1,8 @@
 """OpenInference (Arize Phoenix and others)."""
 
+from ingest.dialects.dialect import Dialect
+from ingest.dialects.reading import Reading
 from ingest.model import Facts
-
-from ..dialect import Dialect
-from ..reading import Reading
 
 _KINDS = {
     "LLM": "llm", "EMBEDDING": "embedding", "CHAIN": "chain", "RETRIEVER": "retrieval", "RERANKER": "rerank", "TOOL": "tool",
@@ -24,6 +23,8 @@ def _refine(reading: Reading, facts: Facts) -> None:
 
 def _is_no_call(reading: Reading, facts: Facts) -> bool:
     """Tell a helper marked as a call, as LlamaIndex marks some, from a call: it has nothing that a call leaves behind."""
+    if "._prepare_" in reading.span.name and facts.usage is None:
+        return True
     left = facts.usage or facts.output or facts.tool_requests or facts.finish_reason or facts.response_id or facts.thought
     return not (left or facts.failed or reading.span.dropped_attributes)
 

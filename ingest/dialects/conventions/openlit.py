@@ -1,9 +1,8 @@
-"""OpenLIT. Its Anthropic instrumentation leaves cached tokens out of the input, and out of its cost; a call carries the tool it asked for."""
+"""OpenLIT. On Anthropic's calls it leaves cached tokens out of input and cost; a call carries the tool that it asked for."""
 
+from ingest.dialects.dialect import Dialect
+from ingest.dialects.reading import Reading
 from ingest.model import Facts, Span
-
-from ..dialect import Dialect
-from ..reading import Reading
 
 
 def _claims(span: Span) -> bool:

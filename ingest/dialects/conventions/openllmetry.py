@@ -1,11 +1,10 @@
 """OpenLLMetry / Traceloop, both generations: flattened messages up to 0.53, the GenAI conventions from 0.54 on."""
 
+from ingest.dialects.dialect import Dialect
+from ingest.dialects.kinds import OPERATIONS
+from ingest.dialects.reading import Reading
+from ingest.dialects.tools import plain_tool_name
 from ingest.model import Facts, Span
-
-from ..dialect import Dialect
-from ..kinds import OPERATIONS
-from ..reading import Reading
-from ..tools import plain_tool_name
 
 _LAYERS = {"workflow": "chain", "task": "chain", "agent": "agent", "tool": "tool", "handoff": "handoff"}
 _REQUESTS = {"chat": "llm", "completion": "llm", "rerank": "rerank", "embedding": "embedding"}

@@ -1,13 +1,12 @@
 """Pydantic AI in all its formats, and Logfire's own instrumentations."""
 
+from ingest.dialects.dialect import Dialect
+from ingest.dialects.events import hear_events, listed_events
+from ingest.dialects.messages import Exchange, first_question, last_words
+from ingest.dialects.reading import Reading
+from ingest.dialects.tools import plain_text
+from ingest.dialects.values import mapping, word
 from ingest.model import Facts
-
-from ..dialect import Dialect
-from ..events import hear_events, listed_events
-from ..messages import Exchange, first_question, last_words
-from ..reading import Reading
-from ..tools import plain_text
-from ..values import mapping, word
 
 _KINDS = {"agent run": "agent", "running tool": "tool", "running tools": "chain"}
 _STREAMED = "streaming response"
@@ -46,7 +45,7 @@ def _read_agent(reading: Reading, facts: Facts) -> None:
     values = reading.values
     whole = values.get("pydantic.all_messages")
     if whole is not None:
-        facts.input, facts.output = first_question(whole), last_words(whole)
+        facts.input, facts.output = first_question(whole), last_words(whole, own=True)
     elif "pydantic.events" in values:
         exchange = _exchange(reading)
         facts.input, facts.output = exchange.asked, exchange.said

@@ -1,9 +1,8 @@
 """Strands Agents: messages are span events; agents repeat the sum of their calls."""
 
+from ingest.dialects.dialect import Dialect
+from ingest.dialects.reading import Reading
 from ingest.model import Span
-
-from ..dialect import Dialect
-from ..reading import Reading
 
 _NAME = "strands-agents"
 _KINDS = {"invoke_graph": "chain", "invoke_swarm": "chain"}
