@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 from ingest.model import Decision, Facts, Option, Step, ToolCall, ToolRequest, ToolResult, Usage
 
@@ -166,9 +167,14 @@ def derive_decision(facts: Facts, tools: Sequence[str]) -> Decision | None:
     """Read a branch point from a call that was offered tools and asked for some."""
     if not facts.tool_requests or not tools:
         return None
-    chosen = list(dict.fromkeys(request.name for request in facts.tool_requests))
-    offered = list(dict.fromkeys([*tools, *chosen]))
-    return Decision(chosen=", ".join(chosen), source="derived", alternatives=[Option(name) for name in offered])
+    chosen = tuple(dict.fromkeys(request.name for request in facts.tool_requests))
+    return Decision(chosen=", ".join(chosen), source="derived", alternatives=_options(tuple(tools), chosen))
+
+
+@lru_cache(maxsize=1024)
+def _options(offered: tuple[str, ...], chosen: tuple[str, ...]) -> list[Option]:
+    """Return what was offered, each once. The list is shared: an agent is offered the same tools at each of its calls."""
+    return [Option(name) for name in dict.fromkeys((*offered, *chosen))]
 
 
 class ToolBook:

@@ -139,7 +139,7 @@ def finish_of(raw: dict[str, Any]) -> str | None:
     for key in ("finish_reason", "stop_reason", "finishReason", "stopReason"):
         found = word(raw.get(key))
         if found:
-            return found.rsplit(".", 1)[-1] if found.startswith("FinishReason") else found
+            return found.removeprefix("FinishReason.")
     status = raw.get("status")
     if isinstance(status, str) and raw.get("object") in ("response", None) and isinstance(raw.get("output"), list):
         return word(mapping(raw.get("incomplete_details")).get("reason")) or status

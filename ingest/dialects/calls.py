@@ -124,13 +124,11 @@ def _own(message: Message) -> Message:
 
 def finish_reason(value: object) -> str | None:
     """Return the provider's word from a list, JSON of one, or a text; the first where there are several candidates."""
-    if isinstance(value, str) and value[:1] not in '["':
-        return value or None
     found = unwrap(value)
     for item in found if isinstance(found, list) else [found]:
         name = word(item)
         if name:
-            return name.rsplit(".", 1)[-1] if name.startswith("FinishReason.") else name
+            return name.removeprefix("FinishReason.")
     return None
 
 

@@ -9,6 +9,7 @@ FIELD_KEYS: dict[str, tuple[str, ...]] = {
     **TOKEN_KEYS,
     "tokens.object": tuple(key for key, _ in RAW_USAGE_KEYS),
     "operation": ("gen_ai.operation.name",),
+    "request_type": ("llm.request.type",),
     "agent_name": (
         "gen_ai.agent.name", "agent.name", semconv.AGENT_NAME, "agent_name", "ai.telemetry.functionId",
         "traceloop.association.properties.lc_agent_name", "graph.node.name", "graph.node.id",
@@ -77,6 +78,7 @@ FIELD_KEYS: dict[str, tuple[str, ...]] = {
         "anthropic.tool_result.content", "mcp.response.value",
     ),
     "handoff_to": ("gen_ai.handoff.to_agent",),
+    "vector_query": ("db.vector.query.top_k",),
     "mcp_method": ("mcp.method.name",),
     "clew.kind": (semconv.STEP_KIND,),
     "clew.run": (semconv.RUN_ID,),

@@ -43,6 +43,9 @@ _BY_NAME = (
     ("invoke_agent ", "agent"), ("create_agent ", "agent"), ("invoke_workflow ", "chain"),
 )  # fmt: skip
 
+_REQUESTS = {"chat": "llm", "completion": "llm", "rerank": "rerank", "embedding": "embedding"}
+"""OpenLLMetry's ``llm.request.type``, which others copy."""
+
 _CALL_FIELDS = ("tokens.input", "tokens.output", "finish_reasons", "messages.output")
 
 
@@ -61,8 +64,13 @@ def kind_of_signs(reading: Reading) -> str | None:
     values = reading.values
     if "mcp_method" in values:
         return "tool" if reading.word("mcp_method") == "tools/call" else None
+    if "vector_query" in values:
+        return "retrieval"
     model = "request_model" in values or "response_model" in values
-    if model and (any(field in values for field in _CALL_FIELDS) or "output" in reading.flat):
+    request = _REQUESTS.get((reading.word("request_type") or "").lower())
+    if request is not None:
+        return request
+    if "output" in reading.flat or (model and any(field in values for field in _CALL_FIELDS)):
         return "llm"
     if "tool_name" in values and not model and "tokens.input" not in values:
         # Not where there is a model: some put the tool that a call asked for on the call.

@@ -59,7 +59,7 @@ def _kind(part: dict[str, Any]) -> str:
 
 _SHAPES = (
     "toolUse", "toolResult", "reasoningContent", "functionCall", "functionResponse", "function_call", "function_response",
-    "message_content", "tool_call", "toolRequest", "toolResponse",
+    "message_content", "tool_call", "toolRequest", "toolResponse", "reasoning",
 )  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def read_part(message: Message, part: Any, depth: int = 0) -> None:
         read_part(message, {**inner, "tool_call": part.get("tool_call")} if isinstance(inner, dict) else inner, depth + 1)
     elif shape in ("toolResult", "functionResponse", "function_response", "toolResponse"):
         read_result(message, part[shape] if isinstance(part[shape], dict) else part)
-    elif shape == "reasoningContent":
+    elif shape in ("reasoningContent", "reasoning"):
         message.think(part[shape])
     else:
         message.ask(read_request(part[shape]))

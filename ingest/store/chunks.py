@@ -18,7 +18,8 @@ from ingest.model import Event, Facts, Link, LogRecord, Resource, Scope, Span, S
 
 _encode = msgspec.msgpack.Encoder().encode
 
-_LEVEL = 3
+_LEVEL = 1
+"""Level 3 takes twice the time for a tenth less."""
 _MOST_BYTES = 1 << 31
 """No chunk is larger: a request is bounded at less than that."""
 

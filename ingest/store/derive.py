@@ -141,16 +141,17 @@ def _run(key: Row, run: Run) -> Row:
 def _decisions(key: Row, trace: Trace) -> tuple[list[Row], dict[bytes, list[Row]]]:
     rows: list[Row] = []
     options: dict[bytes, list[Row]] = {}
-    seen: dict[tuple[tuple[str, str | None, float | None], ...], bytes] = {}
+    # By identity: reconstruction shares the list between calls that were offered the same, and the trace keeps it alive.
+    seen: dict[int, bytes] = {}
     for run in trace.runs:
         for step in in_order(run.steps):
             if step.decision is None:
                 continue
-            offered = tuple((option.name, option.because, option.score) for option in step.decision.alternatives)
-            set_hash = seen.get(offered)
+            offered = step.decision.alternatives
+            set_hash = seen.get(id(offered))
             if set_hash is None:
-                set_hash = seen[offered] = option_hash(step.decision.alternatives)
-                options[set_hash] = _options(key[0], set_hash, step.decision.alternatives)
+                set_hash = seen[id(offered)] = option_hash(offered)
+                options[set_hash] = _options(key[0], set_hash, offered)
             rows.append(_decision((*key, len(rows)), run, step, set_hash))
     return rows, options
 

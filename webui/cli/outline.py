@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ingest.model import Decision, Run, Step, Trace, Usage
 from webui.format import clock, cost, count, duration, plural, termination_word, tone
-from webui.pages.steps import compact_json
+from webui.pages.steps import compact_json, is_wrapper
 
 MOST_CHARS = 4_000
 """Of one text; its length is told where it is longer."""
@@ -28,26 +28,22 @@ class Line:
 
 def outline_trace(trace: Trace) -> Iterator[Line]:
     """Yield a trace's lines: runs that nobody called, each with those inside it, then what belongs to no run."""
-    inside = {run.run_id for run in trace.runs}
+    left = {run.run_id: run for run in trace.runs}
     yield Line(0, "fact", f"trace {trace.trace_id.hex()}  {trace.state}, {_spans_words(trace)}")
-    for run in trace.runs:
-        if run.parent_run_id not in inside:
-            yield from outline_run(run, trace.runs)
+    # Those that somebody called come last: they are shown inside their callers, except where no step leads to them.
+    for run in sorted(trace.runs, key=lambda run: run.parent_run_id in left):
+        if left.pop(run.run_id, None) is not None:
+            yield from _head(run, 0)
+            yield from _outline_steps(run.steps, left, 1)
+            yield from _foot(run, 0)
     if trace.orphan_steps:
         yield Line(0, "run", "steps of no run")
-        yield from _outline_steps(trace.orphan_steps, trace.runs, 1)
+        yield from _outline_steps(trace.orphan_steps, left, 1)
 
 
 def _spans_words(trace: Trace) -> str:
     words = plural(trace.span_count, "span")
     return f"{words}, {plural(trace.missing_parents, 'parent')} never arrived" if trace.missing_parents else words
-
-
-def outline_run(run: Run, runs: Sequence[Run]) -> Iterator[Line]:
-    """Yield the lines of one run and of those inside it."""
-    yield from _head(run, 0)
-    yield from _outline_steps(run.steps, runs, 1)
-    yield from _foot(run, 0)
 
 
 def _head(run: Run, depth: int) -> Iterator[Line]:
@@ -74,9 +70,11 @@ def _foot(run: Run, depth: int) -> Iterator[Line]:
     yield Line(depth + 1, tone(stop.reason), f"{why}{': ' + stop.detail if stop.detail else ''}")
 
 
-def _outline_steps(steps: Sequence[Step], runs: Sequence[Run], depth: int) -> Iterator[Line]:
-    """Yield steps with what is below them. A stack instead of recursion, since nothing bounds how deep spans lie."""
-    by_id = {run.run_id: run for run in runs}
+def _outline_steps(steps: Sequence[Step], left: dict[bytes, Run], depth: int) -> Iterator[Line]:
+    """Yield steps with what is below them, and take the runs among that out of those left.
+
+    A stack instead of recursion, since nothing bounds how deep spans lie.
+    """
     stack: list[tuple[Step | Run, int]] = [(step, depth) for step in reversed(steps)]
     while stack:
         item, level = stack.pop()
@@ -84,13 +82,14 @@ def _outline_steps(steps: Sequence[Step], runs: Sequence[Run], depth: int) -> It
         if isinstance(item, Run):
             yield from _foot(item, shown - 1)
             continue
-        yield from _step(item, shown)
-        # Taken out, so that runs which name each other in a circle are shown once.
-        inner = by_id.pop(item.run_id, None) if item.run_id else None
-        below: list[tuple[Step | Run, int]] = [(child, level + 1) for child in reversed(item.children)]
+        if not is_wrapper(item):
+            yield from _step(item, shown)
+            level += 1
+        below: list[tuple[Step | Run, int]] = [(child, level) for child in reversed(item.children)]
+        inner = left.pop(item.run_id, None) if item.run_id else None
         if inner is not None:
             yield from list(_head(inner, shown + 1))[1:]
-            below = [(inner, level + 2), *((child, level + 1) for child in reversed(inner.steps)), *below]
+            below = [(inner, level + 1), *((child, level) for child in reversed(inner.steps)), *below]
         stack.extend(below)
 
 
@@ -115,7 +114,7 @@ def _title(step: Step) -> str:
 def _words(step: Step) -> Iterator[tuple[str, str, str | None]]:
     yield "thought", "thought: ", step.thought
     if step.tool is not None:
-        yield "result", "-> ", step.tool.result
+        yield "error" if step.status == "error" else "result", "-> ", step.tool.result
     elif step.kind == "agent":
         # Its run tells what it was asked and what it answered.
         return

@@ -25,10 +25,10 @@ h1 { font-size: 1.4rem; margin: 0; } header p { color: var(--dim); margin: .2rem
 
 
 def report_html(trace: Trace, now_ns: int) -> str:
-    """Return a trace's report: its outline, redacted before it is cut, since half a key is no longer known for one."""
+    """Return a trace's report: its outline, made plain before it is redacted, and redacted before it is cut: a key is known only whole."""
     found: Found = Counter()
     lines = "\n".join(_entry(line, found) for line in outline_trace(trace))
-    agent = escape(plain_line(redact(trace.runs[0].agent, found))) if trace.runs else "trace"
+    agent = escape(redact(plain_line(trace.runs[0].agent), found)) if trace.runs else "trace"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
@@ -47,6 +47,6 @@ def _about(trace: Trace, found: Found, now_ns: int) -> str:
 
 
 def _entry(line: Line, found: Found) -> str:
-    text = plain(cut(redact(line.text[: MOST_CHARS * 4], found))).rstrip()
-    note = f'<span class="n">{escape(plain_line(redact(line.note, found)))}</span>' if line.note else ""
+    text = cut(redact(plain(line.text[: MOST_CHARS * 4]), found)).rstrip()
+    note = f'<span class="n">{escape(redact(plain_line(line.note), found))}</span>' if line.note else ""
     return f'<div class="l {line.style}" style="margin-left:{line.depth * 1.2:.1f}rem">{note}{escape(text)}</div>'

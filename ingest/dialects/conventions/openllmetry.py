@@ -7,7 +7,6 @@ from ingest.dialects.tools import plain_tool_name
 from ingest.model import Facts, Span
 
 _LAYERS = {"workflow": "chain", "task": "chain", "agent": "agent", "tool": "tool", "handoff": "handoff"}
-_REQUESTS = {"chat": "llm", "completion": "llm", "rerank": "rerank", "embedding": "embedding"}
 _CALLS = (".chat", ".completion", ".response", ".responses", ".generate_content")
 _SCOPE = "opentelemetry.instrumentation."
 
@@ -29,9 +28,8 @@ def _kind(reading: Reading) -> str | None:
     if layer == "chain":
         # A task can be more than glue; a workflow says that it invokes an agent where the agent has a span of its own.
         return layer if operation in (None, "agent") else operation
-    request = _REQUESTS.get((reading.word("traceloop.request") or "").lower())
-    if request is not None or operation is not None:
-        return request or operation
+    if operation is not None or "request_type" in reading.values:
+        return operation
     return "llm" if reading.span.scope.name.startswith(_SCOPE) and reading.span.name.endswith(_CALLS) else None
 
 
@@ -55,7 +53,6 @@ DIALECT = Dialect(
     keys={
         "traceloop.layer": ("traceloop.span.kind",),
         "traceloop.entity": ("traceloop.entity.name",),
-        "traceloop.request": ("llm.request.type",),
     },
     kind=_kind,
     refine=_refine,
