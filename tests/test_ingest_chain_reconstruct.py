@@ -152,10 +152,10 @@ ENDINGS = [
     Ending("cut", [agent(1, "a"), llm(2, 1, finish_reason="max_tokens")], "max_tokens"),
     Ending("refused", [agent(1, "a"), llm(2, 1, finish_reason="refusal")], "refused"),
     Ending("call failed", [agent(1, "a"), llm(2, 1, failed=True, error_message="Error code: 529 overloaded")], "llm_unavailable"),
-    Ending("recursion", [agent(1, "a", failed=True, error_type="GraphRecursionError", error_message="Recursion limit of 25 reached")], "max_steps"),
+    Ending("recursion", [agent(1, "a", failed=True, error_type="GraphRecursionError", error_message="limit of 25 reached")], "max_steps"),
     Ending("timeout", [agent(1, "a", failed=True, error_type="TimeoutError"), llm(2, 1)], "timeout"),
     Ending("cancelled", [agent(1, "a", failed=True, error_type="asyncio.CancelledError")], "cancelled"),
-    Ending("tool", [agent(1, "a", failed=True, error_message="no such order"), tool(2, "find", 1, failed=True, error_message="no such order")], "tool_failure"),
+    Ending("tool", [agent(1, "a", failed=True, error_message="no"), tool(2, "find", 1, failed=True, error_message="no")], "tool_failure"),
     Ending("unknown error", [agent(1, "a", failed=True, error_type="ZeroDivisionError")], "error"),
     Ending("handled", [agent(1, "a"), tool(2, "find", 1, failed=True), llm(3, 1, 2, finish_reason="stop")], "completed"),
 ]  # fmt: skip

@@ -269,6 +269,15 @@ def test_what_is_no_command_is_one_line(words: list[str]) -> None:
     assert "--help shows what can be said" in said.err
 
 
+def test_options_stand_before_or_after_an_action(sqlite_url: str, tmp_path: Path) -> None:
+    """The store may be named on either side of ``create`` and the like, and wins over the environment."""
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    clew(other, "migrate")
+    assert clew(sqlite_url, "project", "create", "shop", "--database-url", other).status == 0
+    assert "shop" in clew(sqlite_url, "project", "--database-url", other, "list").out
+    assert "shop" not in clew(sqlite_url, "project", "list").out
+
+
 def test_a_setting_that_cannot_be_is_one_line(sqlite_url: str) -> None:
     """An option that is a setting is checked as the setting is."""
     assert clew(sqlite_url, "web", "--port", "99999").err == "clew: CLEW_PORT must be a port number from 0 to 65535.\n"

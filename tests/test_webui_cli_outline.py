@@ -48,7 +48,8 @@ def test_a_run_inside_a_run_stands_at_its_step() -> None:
     outer = a_run(1, [step(20, "agent", run_id=span_id(20)), step(3)])
     said = texts(list(outline_trace(a_trace([inner, outer]))))
     assert said == [
-        "agent 1", " 20 agent step 20", " 21 tool step 21", "stopped: completed (inferred)", "  3 tool step 3", "stopped: completed (inferred)",
+        "agent 1", " 20 agent step 20", " 21 tool step 21", "stopped: completed (inferred)",
+        "  3 tool step 3", "stopped: completed (inferred)",
     ]  # fmt: skip
 
 

@@ -313,7 +313,7 @@ def _names_of(node: Node) -> Iterable[str]:
     if node.kind == "tool":
         return (_plain(facts.tool_name or node.span.name),)
     if node.kind == "handoff":
-        if facts.handoff_to is None and (facts.tool_name or "").startswith(("transfer_to_", "handoff")) is False:
+        if facts.handoff_to is None and not (facts.tool_name or "").startswith("transfer_to_"):
             # An emitter that does not know where its hand-off leads.
             return (_ANY_HANDOFF, "transfer_to_agent", "handoff")
         target = _plain(facts.handoff_to or facts.tool_name or "")

@@ -81,17 +81,18 @@ def _names(value: Any) -> list[str]:
 
 
 def _names_of_tool(tool: Any) -> Iterable[str]:
-    tool = parse(tool)
     if isinstance(tool, str):
-        return (tool[:200],) if tool and len(tool) <= 200 else ()
+        if tool[:1] == "{" and len(tool) <= 100_000:
+            return _names_in_text(tool)
+        return (tool,) if tool and len(tool) <= 200 else ()
     if not isinstance(tool, dict):
         return ()
     for key in ("function_declarations", "functionDeclarations"):
-        if isinstance(tool.get(key), list):
+        if key in tool and isinstance(tool[key], list):
             return (name for inner in tool[key] for name in _names_of_tool(inner))
     for key in ("json_schema", "tool", "function", "toolSpec"):
-        inner = parse(tool.get(key))
-        if isinstance(inner, dict):
+        inner = tool.get(key)
+        if inner is not None and not (key == "tool" and isinstance(inner, str) and inner[:1] != "{"):
             return _names_of_tool(inner)
     name = word(tool.get("name")) or word(tool.get("type"))
     return (name,) if name else ()

@@ -10,7 +10,7 @@ from .parts import Message
 from .providers import provider_of, provider_of_model
 from .reading import Reading
 from .tokens import RAW_USAGE_KEYS, Count, count_of, fill_usage, usage_of, usage_of_object
-from .values import dollars, listing, mapping, number, parse, show, unwrap, word
+from .values import dollars, mapping, number, parse, show, unwrap, word
 
 _INCLUSIVE_OBJECTS = dict(RAW_USAGE_KEYS)
 
@@ -178,6 +178,3 @@ def read_embedding(reading: Reading, facts: Facts) -> None:
     found = [text for text in documents if text]
     output = reading.values.get("body.output")
     facts.output = "\n\n".join(found) or (show(unwrap(output)) if output is not None and facts.kind != "embedding" else None)
-
-
-__all__ = ["derive_finish", "finish_reason", "listing", "read_call", "read_embedding", "read_models", "read_usage", "stated_count"]

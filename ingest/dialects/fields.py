@@ -50,7 +50,6 @@ FIELD_KEYS: dict[str, tuple[str, ...]] = {
     "status_text": ("langfuse.observation.status_message",),
     "level": ("langfuse.observation.level",),
     "tool_status": ("gen_ai.tool.status", "gen_ai.task.status"),
-    "success": ("success",),
     "guardrail": ("gen_ai.guardrail.triggered",),
     "guardrail_name": ("gen_ai.guardrail.name",),
     "messages.input": ("gen_ai.input.messages", "ai.prompt.messages"),

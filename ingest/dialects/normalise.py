@@ -1,11 +1,12 @@
 """What a span or log record says, in one vocabulary. Total: nothing in them makes these functions raise."""
 
 import logging
+import traceback
 from typing import Any
 
 import msgspec
 
-from ingest.model import Event, Facts, LogRecord, Resource, Scope, Span
+from ingest.model import Event, Facts, LogRecord, Resource, Span
 
 from .bodies import tool_names
 from .calls import read_call, read_embedding, read_models, read_usage, thought_in_reply
@@ -34,10 +35,16 @@ def normalise(span: Span) -> Facts:
     """Say in one vocabulary what a span says. Total: never raises on account of the span."""
     try:
         return _read(span)
-    except Exception:
+    except Exception as error:
         # Everything in a span is hostile. One that defeats a reader is kept and shown as it is, without being understood.
-        _log.exception("a span could not be understood")
+        _report("span", span.scope.name, error)
         return Facts(convention="unreadable", failed=span.status_code == 2)
+
+
+def _report(what: str, scope: str, error: Exception) -> None:
+    """Log where a reader gave up. The error's own text may hold a prompt and is left out."""
+    *_, last = traceback.walk_tb(error.__traceback__)
+    _log.error("a %s of scope %.80r could not be understood: %s in %s", what, scope, type(error).__name__, last[0].f_code.co_qualname)
 
 
 def _read(span: Span, otherwise: str = "other") -> Facts:
@@ -183,8 +190,8 @@ def normalise_log(record: LogRecord) -> Facts:
         facts = _read_log(record)
         _bound(facts)
         return facts
-    except Exception:
-        _log.exception("a log record could not be understood")
+    except Exception as error:
+        _report("log record", record.scope.name, error)
         return Facts()
 
 
@@ -229,6 +236,3 @@ def _speaks_of_agents(record: LogRecord, attributes: dict[str, Any]) -> bool:
     if record.event_name == DETAILS or record.scope.name.startswith("com.anthropic.claude_code"):
         return True
     return any(isinstance(key, str) and (key.startswith("gen_ai.") or key in ("user.id", "session.id", "enduser.id")) for key in attributes)
-
-
-__all__ = ["Scope", "normalise", "normalise_log"]

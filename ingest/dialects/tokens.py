@@ -182,13 +182,13 @@ def usage_of_object(value: Any, includes_cache: bool = False) -> Usage | None:
         return _usage_of_buckets(raw)
     count = Count()
     for field, keys in _OBJECT_KEYS:
-        setattr(count, field, next((found for key in keys if (found := number(raw.get(key))) is not None), None))
+        setattr(count, field, _first(raw, keys))
     for field, objects, keys in _DETAILS:
         if getattr(count, field) is None:
             setattr(count, field, _detail(raw, objects, keys))
     if includes_cache:
         count.excludes_cache = False
-    elif any(number(raw.get(a)) is not None and number(raw.get(b)) is not None for a, b in _EXCLUSIVE_PAIRS):
+    elif any(a in raw and b in raw for a, b in _EXCLUSIVE_PAIRS):
         count.excludes_cache = not any(isinstance(raw.get(key), dict) for key in ("input_tokens_details", "input_token_details"))
     count.excludes_reasoning = "thoughtsTokenCount" in raw or "thoughts_token_count" in raw
     return usage_of(count)
@@ -213,13 +213,22 @@ def _printed(value: Any) -> dict[str, Any]:
     return found
 
 
+def _first(raw: dict[str, Any], keys: tuple[str, ...]) -> int | None:
+    for key in keys:
+        if key in raw:
+            found = number(raw[key])
+            if found is not None:
+                return found
+    return None
+
+
 def _detail(raw: dict[str, Any], objects: tuple[str, ...], keys: tuple[str, ...]) -> int | None:
     for name in objects:
         inner = raw.get(name)
         if isinstance(inner, str):
             inner = mapping(inner)
         if isinstance(inner, dict):
-            found = next((found for key in keys if (found := number(inner.get(key))) is not None), None)
+            found = _first(inner, keys)
             if found is not None:
                 return found
     return None

@@ -141,7 +141,8 @@ def forget_documents(tx: Transaction, project_id: int, trace_ids: Sequence[bytes
 def _read_entries(tx: Transaction, project_id: int, trace_ids: Sequence[bytes]) -> dict[bytes, list[_Entry]]:
     if not trace_ids:
         return {}
-    statement = f"SELECT id, trace_id, span_ids, texts FROM search_doc WHERE project_id = ? AND trace_id IN ({marks(trace_ids)}) ORDER BY id"
+    of_traces = f"project_id = ? AND trace_id IN ({marks(trace_ids)})"
+    statement = f"SELECT id, trace_id, span_ids, texts FROM search_doc WHERE {of_traces} ORDER BY id"
     found: dict[bytes, list[_Entry]] = {}
     for block, trace_id, span_ids, texts in tx.rows(statement, (project_id, *trace_ids)):
         found.setdefault(trace_id, []).extend(_unpack(block, span_ids, texts))

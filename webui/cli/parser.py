@@ -44,9 +44,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_common(parser: _Parser) -> None:
-    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error")
-    parser.add_argument("--data-dir", metavar="DIR", help="where the embedded store lies (CLEW_DATA_DIR)")
-    parser.add_argument("--database-url", metavar="URL", help="the store, as a SQLAlchemy URL (CLEW_DATABASE_URL)")
+    # Without defaults, so that what was said before a command's action is not forgotten at the action.
+    unsaid = argparse.SUPPRESS
+    parser.add_argument("--debug", action="store_true", default=unsaid, help="show the traceback of an error")
+    parser.add_argument("--data-dir", metavar="DIR", default=unsaid, help="where the embedded store lies (CLEW_DATA_DIR)")
+    parser.add_argument("--database-url", metavar="URL", default=unsaid, help="the store, as a SQLAlchemy URL (CLEW_DATABASE_URL)")
 
 
 def _web(parser: _Parser) -> None:
@@ -114,8 +116,10 @@ def _key(parser: _Parser) -> None:
     create.add_argument("name", nargs="?", default="", metavar="NAME", help="what it is for")
     create.add_argument("--scope", choices=("ingest", "read", "all"), default="all", help="what it may do (default all)")
     _project(create)
-    actions.add_parser("list", help="list all keys")
+    _add_common(create)
+    _add_common(actions.add_parser("list", help="list all keys"))
     revoke = actions.add_parser("revoke", help="make a key worthless")
+    _add_common(revoke)
     revoke.add_argument("key", metavar="KEY", help="its number, or its start as clew key list shows it")
 
 
@@ -123,7 +127,8 @@ def _projects(parser: _Parser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     create = actions.add_parser("create", help="make a project")
     create.add_argument("name", metavar="NAME")
-    actions.add_parser("list", help="list all projects")
+    _add_common(create)
+    _add_common(actions.add_parser("list", help="list all projects"))
 
 
 def _backup(parser: _Parser) -> None:

@@ -72,6 +72,7 @@ DIALECT = Dialect(
     claims=_claims,
     keys={
         "claude.type": ("span.type",),
+        "success": ("success",),
         "tokens.input": ("input_tokens",),
         "tokens.output": ("output_tokens",),
         "tokens.cache_read": ("cache_read_tokens",),

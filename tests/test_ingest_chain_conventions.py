@@ -1,0 +1,79 @@
+"""What instrumentations leave out of a span and tell around it: the chain puts it where it belongs."""
+
+from ingest.chain.steps import in_order
+from ingest.model import Decision, Option, Step, ToolRequest, ToolResult, Trace
+
+from .builders import agent, asks, chain, llm, outline, span, told, tool
+
+
+def steps(trace: Trace, kind: str) -> list[Step]:
+    """Return the steps of a kind, over all runs."""
+    return [step for run in trace.runs for step in in_order(run.steps) if step.kind == kind]
+
+
+def test_a_thought_told_by_the_glue_belongs_to_its_call() -> None:
+    """A graph node repeats its call's reply; where the call's span leaves the thought out, it is taken from there, once."""
+    trace = chain(
+        agent(1, "desk"),
+        span(2, 1, 0.1, 3, kind="chain", name="model", thought="Within policy."),
+        llm(3, 2, 0.2),
+        span(4, 1, 4, 3, kind="chain", name="model", thought="Own."),
+        llm(5, 4, 4.2, thought="Own."),
+    )
+
+    assert [step.thought for step in steps(trace, "llm")] == ["Within policy.", "Own."]
+    assert [step.thought for step in steps(trace, "other")] == [None, None]
+
+
+def test_a_failure_that_only_its_text_tells() -> None:
+    """A tool without a span failed where the model was told an exception, even if the flag was lost on the way."""
+    trace = chain(
+        agent(1, "desk"),
+        llm(2, 1, 0.1, tool_requests=asks("pay", "look", "search")),
+        llm(3, 1, 2, tool_results=[
+            told("pay", "ValueError: gateway rejected"), told("look", "Errors: none"), told("search", "nothing", is_error=True),
+        ]),
+    )  # fmt: skip
+
+    assert {step.name: step.error for step in steps(trace, "tool")} == {
+        "pay": "ValueError: gateway rejected", "look": None, "search": "nothing",
+    }  # fmt: skip
+
+
+def test_a_span_is_believed_before_a_text() -> None:
+    """A tool with a span of its own failed where its span says so; an answer that reads like an error changes nothing."""
+    trace = chain(
+        agent(1, "desk"),
+        llm(2, 1, 0.1, tool_requests=asks("pay")),
+        tool(3, "pay", 1, 1.2, tool_call_id="call_pay", tool_result="ValueError: is a class"),
+        llm(4, 1, 2, tool_results=[ToolResult("call_pay", "ValueError: is a class")]),
+    )
+
+    assert [step.status for step in steps(trace, "tool")] == ["ok"]
+
+
+def test_tools_named_on_the_agent_only() -> None:
+    """A call that lists no tools chose among those of the agent around it."""
+    trace = chain(agent(1, "desk", tools_offered=["look", "pay"]), span(2, 1, kind="chain"), llm(3, 2, 0.1, tool_requests=asks("pay")))
+
+    assert [step.decision for step in steps(trace, "llm")] == [
+        Decision("pay", "derived", alternatives=[Option("look"), Option("pay")]),
+    ]
+
+
+def test_a_handoff_whose_target_is_lost() -> None:
+    """A hand-off span without a target carries out the transfer that the model asked for; no second one is derived."""
+    trace = chain(
+        agent(1, "desk"),
+        llm(2, 1, 0.1, tool_requests=[ToolRequest("c1", "transfer_to_billing", {})]),
+        span(3, 1, 2, kind="handoff", name="desk → unknown.handoff", tool_name="desk → unknown"),
+    )
+
+    assert outline(trace) == "desk: completed\n  1 llm chat gpt-4.1\n  2 handoff desk → unknown.handoff\n"
+
+
+def test_people_are_reached_by_a_tool() -> None:
+    """Asking for a person is a tool call like any other."""
+    trace = chain(agent(1, "desk"), llm(2, 1, 0.1, tool_requests=[ToolRequest("c1", "transfer_to_human_agents", {})]))
+
+    assert [step.name for step in steps(trace, "tool")] == ["transfer_to_human_agents"]

@@ -1,0 +1,130 @@
+"""Everything in a span is hostile: whatever it holds, it is understood as far as it goes, written down, and bounded."""
+
+import json
+import logging
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingest.dialects.merge import merge_logs
+from ingest.dialects.normalise import normalise, normalise_log
+from ingest.dialects.registry import DIALECTS, TABLES
+from ingest.model import Facts
+
+from .dialect_spans import log, read, span
+
+_KEYS = [
+    *sorted({key for table in TABLES.values() for key in table}),
+    "gen_ai.prompt.0.content", "gen_ai.completion.0.tool_calls.0.name", "llm.input_messages.7.message.contents.0.message_content.text",
+    "llm.output_messages.0.message.tool_calls.1.tool_call.function.arguments", "llm.tools.0.tool.json_schema", "clew.reference.order",
+    "gen_ai.prompt.99999999.role", "gen_ai.prompt..", "llm.output_messages.x", "retrieval.documents.0.document.content",
+]  # fmt: skip
+_SCOPES = [
+    "", "opentelemetry.instrumentation.openai",
+    *sorted({scope for dialect in DIALECTS for scope in (*dialect.scopes, *(f"{prefix}x" for prefix in dialect.scope_prefixes))}),
+]  # fmt: skip
+_NAMES = ["", "chat m", "call_llm", "ai.toolCall", "handoff to x", "execute_tool ", "a → b.handoff", "agent_run [", "running tool"]
+
+_WORDS = st.sampled_from([
+    "role", "parts", "content", "type", "text", "tool_call", "tool_calls", "id", "name", "arguments", "function", "message", "messages",
+    "choices", "output", "candidates", "generations", "kwargs", "lc", "data", "usage", "input_tokens", "finish_reason", "reasoning",
+    "assistant", "user", "tool", "toolUse", "toolResult", "args", "inputs", "outputs", "update", "metadata", "thought", "status", "error",
+])  # fmt: skip
+_LEAVES = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(), st.text(max_size=8), _WORDS, st.binary(max_size=4),
+    st.sampled_from(["", " ", "{", "[", '"', "[[[", "{}", "[]", "null", "NaN", "<REDACTED>", "{'a': 1}", '["\\ud800"]']),
+)  # fmt: skip
+_TREES = st.recursive(_LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_WORDS, inner, max_size=4), max_leaves=12)
+
+
+def _as_text(value: Any) -> str:
+    return json.dumps(value, default=str)
+
+
+_VALUES = st.one_of(_TREES, _TREES.map(_as_text), _TREES.map(_as_text).map(_as_text), _TREES.map(repr))
+_ATTRIBUTES = st.dictionaries(st.sampled_from(_KEYS), _VALUES, max_size=14)
+
+
+@pytest.fixture(autouse=True)
+def raises_nothing_inside(caplog: pytest.LogCaptureFixture) -> Any:
+    """Fail a test in which a reader gave up on a span."""
+    yield
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    attributes=_ATTRIBUTES, said=_ATTRIBUTES, scope=st.sampled_from(_SCOPES), name=st.sampled_from(_NAMES), status=st.sampled_from([0, 2])
+)
+def test_any_span_is_understood_and_written(
+    caplog: pytest.LogCaptureFixture, attributes: dict[str, Any], said: dict[str, Any], scope: str, name: str, status: int
+) -> None:
+    """No value under any key defeats a reader, and what it says can be written down and read back."""
+    events = [("gen_ai.choice", said), ("exception", said), ("gen_ai.client.inference.operation.details", said), ("tool.output", said)]
+    facts = normalise(span(attributes, name=name, scope=scope, status_code=status, events=events))
+    record = normalise_log(log("gen_ai.user.message", said, attributes, scope))
+    whole = merge_logs(facts, [record, normalise_log(log("gen_ai.client.inference.operation.details", None, said, scope))])
+
+    assert [entry.getMessage() for entry in caplog.records] == []
+    for one in (facts, record, whole):
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(one), type=Facts).kind == one.kind
+        assert all(len(text) <= 32_768 for text in (one.input, one.output, one.thought) if text is not None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[" * 100_000 + "]" * 100_000,
+        '{"a":' * 100_000,
+        "[{'a': " * 1_000 + "}]" * 1_000,
+        "{'a': " + "-" * 19_000 + "1}",
+        '[{"role": "user", "content": ' * 3_000,
+        '"' * 9,
+        "['\\ud800']",
+        '["\\ud800"]',
+        '[{"role": "assistant", "parts": [{"type": "tool_call", "name": "x", "arguments": {"n": 1e400}}]}]',
+        '[{"role": "assistant", "parts": [{"type": "tool_call", "name": "x", "arguments": {"n": ' + "9" * 400 + "}}]}]",
+        json.dumps([{"role": "user", "parts": [{"type": "text", "content": "x"}] * 50_000}]),
+        json.dumps([{"role": "assistant", "tool_calls": [{"id": str(n), "name": "x"} for n in range(3_000)]}]),
+    ],
+    ids=range(12),
+)
+def test_deep_and_large_texts(value: str) -> None:
+    """Nesting and size of a text are bounded on the way, wherever it stands."""
+    for key in ("gen_ai.input.messages", "gen_ai.output.messages", "input.value", "output.value", "gen_ai.tool.definitions"):
+        for kind in ("chat", "execute_tool", "invoke_agent"):
+            facts = read({"gen_ai.operation.name": kind, key: value})
+            assert len(facts.tool_requests) <= 200
+            assert len(msgspec.msgpack.encode(facts)) < 400_000
+
+
+def test_deep_values() -> None:
+    """Structured values may nest as deeply as the decoder lets them."""
+    deep: Any = "x"
+    for _ in range(900):
+        deep = {"content": [deep]}
+
+    facts = read({"gen_ai.operation.name": "chat", "gen_ai.output.messages": [deep], "gen_ai.input.messages": deep})
+
+    assert facts.kind == "llm"
+
+
+def test_many_flattened_messages() -> None:
+    """A thousand flattened messages are read from the end to the last own one."""
+    attributes = {f"gen_ai.prompt.{n}.content": f"message {n}" for n in range(1_000)}
+    attributes |= {f"gen_ai.prompt.{n}.role": "assistant" if n == 997 else "user" for n in range(1_000)}
+
+    assert read({"gen_ai.operation.name": "chat", **attributes}).input == "message 998\n\nmessage 999"
+
+
+def test_a_span_that_defeats_a_reader(caplog: pytest.LogCaptureFixture) -> None:
+    """Even then the span is kept, as failed as it says it is, and the log names the place without the content."""
+    broken = span({}, status_code=2)
+    broken.attributes = None  # type: ignore[assignment]  # the point of the test
+
+    assert normalise(broken) == Facts(convention="unreadable", failed=True)
+    assert [record.getMessage() for record in caplog.records] == ["a span of scope '' could not be understood: TypeError in recognise"]
+    caplog.clear()
