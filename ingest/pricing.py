@@ -6,43 +6,13 @@ that the store saves, so that a newer list changes no bill that was already made
 """
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from decimal import Decimal
-from importlib.metadata import version
-
-import msgspec
-from genai_prices import Usage as ListUsage
-from genai_prices import calc_price, types
-from genai_prices.types import TieredPrices
+from functools import cache
+from importlib import import_module
 
 from .model import Usage
+from .rates import Rates, Tier
 
 DAY_NS = 86_400_000_000_000
-
-PRICE_LIST_VERSION = f"genai-prices {version('genai-prices')}"
-
-_PROVIDERS = {
-    "gcp.gemini": "google", "gcp.gen_ai": "google", "gcp.vertex_ai": "google", "aws.bedrock": "aws", "azure.ai.openai": "azure",
-    "azure.ai.inference": "azure", "mistral_ai": "mistral", "x_ai": "x-ai", "together_ai": "together", "hugging_face": "huggingface",
-    "moonshot_ai": "moonshotai",
-}  # fmt: skip
-"""Our provider names, which are OpenTelemetry's, and the list's ids for them where they differ."""
-
-class Tier(msgspec.Struct, frozen=True, array_like=True):
-    """A price for calls of more than so many input tokens; it then holds for all of the call's tokens."""
-
-    above_tokens: int
-    nanos_per_mtok: int
-
-
-class Rates(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Prices of one model on one day: per token class its tiers, in nano-dollars per million tokens. Empty: not priced."""
-
-    input: tuple[Tier, ...] = ()
-    output: tuple[Tier, ...] = ()
-    cache_read: tuple[Tier, ...] = ()
-    cache_write: tuple[Tier, ...] = ()
-    version: str = PRICE_LIST_VERSION
 
 
 PriceKey = tuple[str, str, int]
@@ -97,33 +67,13 @@ def _rate(tiers: tuple[Tier, ...], total_input: int) -> int:
 
 
 def list_rates(provider: str, model: str, day: int) -> Rates | None:
-    """Look rates up in the price list, by provider first, then by the model's name alone."""
-    at = datetime.fromtimestamp((day + 0.5) * 86_400, UTC) if 0 <= day < 2_900_000 else datetime.now(UTC)
-    bare = model.rsplit("/", 1)[-1]
-    for provider_id, name in ((_PROVIDERS.get(provider, provider) or None, model), (None, model), (None, bare)):
-        try:
-            found = calc_price(ListUsage(input_tokens=1, output_tokens=1), name, provider_id=provider_id, genai_request_timestamp=at)
-        except LookupError:
-            continue
-        return _snapshot(found.model_price)
-    return None
+    """Look rates up in the price list; None where it does not know the model."""
+    found: Rates | None = _price_list()(provider, model, day)
+    return found
 
 
-def _snapshot(price: types.ModelPrice) -> Rates | None:
-    rates = Rates(
-        _tiers(price.input_mtok), _tiers(price.output_mtok), _tiers(price.cache_read_mtok), _tiers(price.cache_write_mtok)
-    )
-    return rates if rates.input or rates.output else None
-
-
-def _tiers(price: Decimal | TieredPrices | None) -> tuple[Tier, ...]:
-    if price is None:
-        return ()
-    if isinstance(price, TieredPrices):
-        above = sorted(price.tiers, key=lambda tier: tier.start)
-        return (Tier(-1, _nanos(price.base)), *(Tier(tier.start, _nanos(tier.price)) for tier in above))
-    return (Tier(-1, _nanos(price)),)
-
-
-def _nanos(dollars: Decimal) -> int:
-    return int(dollars * 1_000_000_000)
+@cache
+def _price_list() -> Lookup:
+    # Deferred: the list costs 20 MB and 0.4 s, and a part that never meets a new model never asks it.
+    found: Lookup = import_module("ingest.pricelist").look_rates_up
+    return found

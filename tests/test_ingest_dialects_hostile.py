@@ -17,7 +17,7 @@ from ingest.model import Facts
 from .dialect_spans import log, read, span
 
 _KEYS = [
-    *sorted({key for table in TABLES.values() for key in table}),
+    *sorted({key for table in TABLES.values() for key, fact in table.items() if fact is not None}),
     "gen_ai.prompt.0.content", "gen_ai.completion.0.tool_calls.0.name", "llm.input_messages.7.message.contents.0.message_content.text",
     "llm.output_messages.0.message.tool_calls.1.tool_call.function.arguments", "llm.tools.0.tool.json_schema", "clew.reference.order",
     "gen_ai.prompt.99999999.role", "gen_ai.prompt..", "llm.output_messages.x", "retrieval.documents.0.document.content",

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.model import Usage
-from ingest.pricing import DAY_NS, PriceBook, Rates, Tier, cost_nanos
+from ingest.pricing import DAY_NS, PriceBook, cost_nanos
+from ingest.rates import Rates, Tier
 
 DAY = 20_500
 AT = datetime.fromtimestamp((DAY + 0.5) * 86_400, UTC)

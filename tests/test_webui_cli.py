@@ -9,7 +9,7 @@ import pytest
 
 from ingest.model import Resource, Span
 from ingest.otlp.encode import encode_traces_json
-from ingest.pricing import Rates, Tier
+from ingest.rates import Rates, Tier
 from ingest.store.engine import Store
 from ingest.store.prices import load_prices
 from ingest.store.repricing import PriceChange, find_price_changes, store_price_changes

@@ -62,6 +62,7 @@ def read_fresh(value: Any, own_name: str | None = None) -> list[Message]:
     fresh: list[Message] = []
     for item in reversed(_items(value)):
         message = read_message(item)
+        # Told from its own words by their name, where several agents talk.
         if message.is_own and (message.name is None or own_name is None or message.name == own_name):
             break
         fresh.append(message)

@@ -101,10 +101,10 @@ _PLAIN_ROLES = frozenset({"user", "assistant", "system", "tool"})
 def read_parts(message: Message, raw: dict[str, Any]) -> bool:
     """Read a message as the GenAI conventions write it; False, and nothing read, where it is written otherwise."""
     role, parts = raw.get("role"), raw["parts"]
-    if role not in _PLAIN_ROLES or type(parts) is not list or len(parts) > _MOST_PARTS:
+    if type(role) is not str or role not in _PLAIN_ROLES or type(parts) is not list or len(parts) > _MOST_PARTS:
         return False
     for part in parts:
-        if type(part) is not dict or part.get("type") not in _READERS:
+        if type(part) is not dict or type(part.get("type")) is not str or part["type"] not in _READERS:
             return False
     message.role = role
     reason, name = raw.get("finish_reason"), raw.get("name")

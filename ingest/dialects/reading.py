@@ -10,8 +10,8 @@ from ingest.model import Span
 from .fields import FIELD_KEYS, FLAT_PREFIXES
 from .values import number, word
 
-KeyTable = dict[str, tuple[str, int, int]]
-"""Key -> field, precedence within the field, and what it holds: anything, a count, or a word of our own."""
+KeyTable = dict[str, tuple[str, int, int] | None]
+"""Key -> field, precedence within the field, and what it holds: anything, a count, or a word of our own. None: no fact's key."""
 
 _ANYTHING, _COUNT, _OWN = range(3)
 
@@ -59,10 +59,10 @@ class Reading(msgspec.Struct):
 def key_table(own: Mapping[str, tuple[str, ...]]) -> KeyTable:
     """Return the keys of a convention: its own before those that all share."""
     table: KeyTable = {}
-    for field in {**own, **FIELD_KEYS}:
+    # A key means one thing only; a convention's own meaning wins.
+    for field in (*own, *(field for field in FIELD_KEYS if field not in own)):
         for place, key in enumerate((*own.get(field, ()), *FIELD_KEYS.get(field, ()))):
-            # A key means one thing only; a convention's own meaning wins.
-            if key not in table or key in own.get(field, ()):
+            if key not in table:
                 table[key] = (field, place, _holds(field))
     return table
 
@@ -80,26 +80,40 @@ def gather(span: Span, attributes: Mapping[str, Any], table: KeyTable) -> Readin
     flat: dict[str, list[tuple[str, Any]]] = {}
     has_own = False
     for key, value in attributes.items():
-        known = table.get(key)
+        try:
+            known = table[key]
+        except KeyError:
+            known = None
+            _sort_in(key, value, flat, table)
         if known is None:
-            families = _FLAT_HEADS.get(key[:_HEAD])
-            if families is not None:
-                for prefix, family in families:
-                    if key.startswith(prefix):
-                        flat.setdefault(family, []).append((key[len(prefix) :], value))
             continue
         field, place, holds = known
         if value is None or value == "" or (field in places and place >= places[field]):
             continue
-        if holds == _COUNT:
-            value = number(value)
-            if value is None:
-                continue
-        elif holds == _OWN:
-            has_own = True
+        if holds:
+            if holds == _COUNT:
+                value = number(value)
+                if value is None:
+                    continue
+            else:
+                has_own = True
         values[field] = value
         places[field] = place
     return Reading(span, values, flat, has_own)
+
+
+_MOST_KEYS = 20_000
+
+
+def _sort_in(key: str, value: Any, flat: dict[str, list[tuple[str, Any]]], table: KeyTable) -> None:
+    """Put a flattened key under its family. A key of no family is remembered as one, since emitters send the same ones on each span."""
+    families = _FLAT_HEADS.get(key[:_HEAD], ())
+    for prefix, family in families:
+        if key.startswith(prefix):
+            flat.setdefault(family, []).append((key[len(prefix) :], value))
+            return
+    if len(table) < _MOST_KEYS and len(key) < 100:
+        table[key] = None
 
 
 def _plant(root: dict[str, Any], path: list[str], value: Any) -> None:

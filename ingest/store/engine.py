@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 
@@ -17,13 +16,6 @@ BUSY_TIMEOUT_MS = 10_000
 
 _PAGES_KIB = 65_536
 """SQLite's page cache of the writer; readers have a quarter. The file system caches the rest."""
-
-_PASSING = (
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.LockNotAvailable,
-    psycopg.OperationalError,
-)
 
 
 class StoreBusy(Exception):
@@ -53,15 +45,18 @@ class Store:
             with self._writer.transaction() as cursor:
                 yield cursor
             return
+        # The driver's own class, taken from the engine so that a SQLite store does not load PostgreSQL's driver. It covers a
+        # lost connection, a deadlock and a failed serialisation.
+        passing = self.engine.dialect.loaded_dbapi.OperationalError
         try:
             connection: Any = self.engine.raw_connection()
-        except (DBAPIError, *_PASSING) as error:
+        except (DBAPIError, passing) as error:
             raise StoreBusy(_reason(error)) from error
         try:
             with connection.cursor() as cursor:
                 yield cursor
             connection.commit()
-        except _PASSING as error:
+        except passing as error:
             _give_up(connection)
             raise StoreBusy(_reason(error)) from error
         except BaseException:
@@ -82,9 +77,10 @@ def _reason(error: BaseException) -> str:
 
 
 def _give_up(connection: Any) -> None:
+    """Roll back; a connection that cannot even do that is of no more use."""
     try:
         connection.rollback()
-    except (psycopg.Error, DBAPIError):
+    except Exception:
         connection.invalidate()
 
 

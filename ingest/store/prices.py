@@ -3,7 +3,8 @@
 import msgspec
 from sqlalchemy import select
 
-from ingest.pricing import DAY_NS, PRICE_LIST_VERSION, PriceBook, PriceKey, Rates
+from ingest.pricing import DAY_NS, PriceBook, PriceKey
+from ingest.rates import PRICE_LIST_VERSION, Rates
 
 from .bulk import Transaction
 from .derived import price

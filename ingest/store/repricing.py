@@ -5,7 +5,8 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import select
 
-from ingest.pricing import PRICE_LIST_VERSION, PriceKey, Rates, list_rates
+from ingest.pricing import PriceKey, list_rates
+from ingest.rates import PRICE_LIST_VERSION, Rates
 
 from .bulk import take_turn, transaction
 from .derived import LEDGER_SUMS, ledger, price

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from ingest.pricing import PRICE_LIST_VERSION
+from ingest.rates import PRICE_LIST_VERSION
 from ingest.store.access import list_projects
 from ingest.store.engine import Store
 from ingest.store.maintenance import relink_all
