@@ -1,7 +1,7 @@
 """What instrumentations leave out of a span and tell around it: the chain puts it where it belongs."""
 
 from ingest.chain.steps import in_order
-from ingest.model import Decision, Option, Step, ToolRequest, ToolResult, Trace
+from ingest.model import Decision, Option, Step, ToolRequest, ToolResult, Trace, Usage
 
 from .builders import agent, asks, chain, llm, outline, span, told, tool
 
@@ -77,3 +77,27 @@ def test_people_are_reached_by_a_tool() -> None:
     trace = chain(agent(1, "desk"), llm(2, 1, 0.1, tool_requests=[ToolRequest("c1", "transfer_to_human_agents", {})]))
 
     assert [step.name for step in steps(trace, "tool")] == ["transfer_to_human_agents"]
+
+
+def test_stand_ins_give_every_reply_one_id() -> None:
+    """Calls one after another are different calls, whatever id their replies share; reports of the same time are one call."""
+    trace = chain(
+        agent(1, "desk"),
+        llm(2, 1, 0.1, response_id="chatcmpl-1", scope="a"),
+        llm(3, 1, 0.1, response_id="chatcmpl-1", scope="b"),
+        llm(4, 1, 2, response_id="chatcmpl-1", scope="a"),
+        llm(5, 1, 2, response_id="chatcmpl-1", scope="b"),
+    )
+
+    assert (trace.runs[0].totals.llm_calls, trace.runs[0].totals.usage.input_tokens) == (2, 200)
+
+
+def test_a_frameworks_embedding_around_the_clients() -> None:
+    """Two nested reports of one embedding are billed once, by the inner numbers."""
+    trace = chain(
+        agent(1, "desk"),
+        span(2, 1, 0.1, 3, kind="embedding", usage=Usage(50), request_model="e"),
+        span(3, 2, 0.2, 1, kind="embedding", usage=Usage(50), request_model="e"),
+    )
+
+    assert trace.runs[0].totals.usage == Usage(50)

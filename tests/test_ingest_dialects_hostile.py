@@ -83,6 +83,10 @@ def test_any_span_is_understood_and_written(
         "{'a': " + "-" * 19_000 + "1}",
         '[{"role": "user", "content": ' * 3_000,
         '"' * 9,
+        '{"tool":' * 400 + "1" + "}" * 400,
+        '{"message": {"content": ' * 200 + '"x"' + "}}" * 200,
+        '{"inputs":' * 400 + '"x"' + "}" * 400,
+        '{"output":' * 400 + '"x"' + "}" * 400,
         "['\\ud800']",
         '["\\ud800"]',
         '[{"role": "assistant", "parts": [{"type": "tool_call", "name": "x", "arguments": {"n": 1e400}}]}]',
@@ -90,7 +94,7 @@ def test_any_span_is_understood_and_written(
         json.dumps([{"role": "user", "parts": [{"type": "text", "content": "x"}] * 50_000}]),
         json.dumps([{"role": "assistant", "tool_calls": [{"id": str(n), "name": "x"} for n in range(3_000)]}]),
     ],
-    ids=range(12),
+    ids=range(16),
 )
 def test_deep_and_large_texts(value: str) -> None:
     """Nesting and size of a text are bounded on the way, wherever it stands."""

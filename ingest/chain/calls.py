@@ -176,17 +176,32 @@ def _join_below(outer: Node, inner: list[Node]) -> None:
 
 
 def _join_same_reply(calls: Iterable[Node]) -> None:
-    """Join spans that name the same reply: two instrumentations of one client, or an emitter's own double."""
-    first: dict[tuple[str, str], Node] = {}
+    """Join spans that name the same reply: two instrumentations of one client, or an emitter's own double.
+
+    They cover the same time. Stand-ins for a model give every reply the same id, one after another: these are different calls.
+    """
+    named: dict[tuple[str, str], list[Node]] = {}
     for call in calls:
         if call.absorbed or call.kind != "llm":
             continue
         for key in (("reply", call.facts.response_id), ("call", call.facts.call_key)):
             if key[1] is None:
                 continue
-            known = first.setdefault((key[0], key[1]), call)
-            if known is not call and not call.absorbed:
+            others = named.setdefault((key[0], key[1]), [])
+            known = next((other for other in others[-_MOST_TWINS:] if _meet(call, other)), None)
+            if known is None:
+                others.append(call)
+            elif known is not call and not call.absorbed:
                 _absorb_twin(call, known)
+
+
+_MOST_TWINS = 8
+"""How many calls of one id are looked at; this keeps the cost linear."""
+
+
+def _meet(one: Node, other: Node) -> bool:
+    a, b = one.span, other.span
+    return a.start_ns <= max(b.end_ns, b.start_ns) and b.start_ns <= max(a.end_ns, a.start_ns)
 
 
 def _absorb_twin(call: Node, known: Node) -> None:

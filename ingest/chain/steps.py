@@ -80,7 +80,7 @@ def _step(node: Node, tools: "ToolBook", price: Price) -> Step:
     if facts.failed:
         step.status = "error"
         step.error = error_text(facts)
-    if kind in _BILLED:
+    if kind == "llm" or (kind in _BILLED and not node.billed_below):
         _read_call(step, node, price)
     elif facts.usage is not None and not agent and not node.billed_below:
         _read_bill(step, facts, span.start_ns, price)

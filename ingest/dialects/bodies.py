@@ -57,8 +57,11 @@ def tools_in_request(value: Any) -> list[str]:
 def tool_names(value: Any) -> list[str]:
     """Return the names in a list of tool definitions, in any maker's form."""
     if isinstance(value, str):
-        return list(_names_in_text(value)) if len(value) <= 1_000_000 else []
+        return list(_names_in_text(value)) if len(value) <= _MOST_CACHED else _names(unwrap(value))
     return _names(value)
+
+
+_MOST_CACHED = 30_000
 
 
 @lru_cache(maxsize=256)
@@ -80,20 +83,22 @@ def _names(value: Any) -> list[str]:
     return list(dict.fromkeys(names))[:MOST_ITEMS]
 
 
-def _names_of_tool(tool: Any) -> Iterable[str]:
+def _names_of_tool(tool: Any, depth: int = 0) -> Iterable[str]:
+    if depth > _MOST_DEPTH:
+        return ()
     if isinstance(tool, str):
-        if tool[:1] == "{" and len(tool) <= 100_000:
-            return _names_in_text(tool)
+        if tool[:1] == "{":
+            return _names_in_text(tool) if len(tool) <= _MOST_CACHED else _names(parse(tool))
         return (tool,) if tool and len(tool) <= 200 else ()
     if not isinstance(tool, dict):
         return ()
     for key in ("function_declarations", "functionDeclarations"):
         if key in tool and isinstance(tool[key], list):
-            return (name for inner in tool[key] for name in _names_of_tool(inner))
+            return (name for inner in tool[key] for name in _names_of_tool(inner, depth + 1))
     for key in ("json_schema", "tool", "function", "toolSpec"):
         inner = tool.get(key)
         if inner is not None and not (key == "tool" and isinstance(inner, str) and inner[:1] != "{"):
-            return _names_of_tool(inner)
+            return _names_of_tool(inner, depth + 1)
     name = word(tool.get("name")) or word(tool.get("type"))
     return (name,) if name else ()
 

@@ -102,7 +102,8 @@ def gather(span: Span, attributes: Mapping[str, Any], table: KeyTable) -> Readin
     return Reading(span, values, flat, has_own)
 
 
-_MOST_KEYS = 20_000
+_MOST_KEYS = 3_000
+"""Bound of what one convention remembers, so that made-up keys fill no memory."""
 
 
 def _sort_in(key: str, value: Any, flat: dict[str, list[tuple[str, Any]]], table: KeyTable) -> None:

@@ -44,7 +44,7 @@ def _settled(span: Span) -> bool:
     return True
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _signs(scope: str) -> tuple[_Sign, ...]:
     """Return the signs to look for on spans of a scope, in order; where the scope itself settles it nothing after that is tried."""
     signs: list[_Sign] = []
