@@ -294,14 +294,14 @@ def _attributes(pairs: Sequence[common_pb2.KeyValue], where: str, notes: list[st
     attributes: dict[str, Any] = {}
     for pair in kept:
         key = pair.key
-        if "\0" in key:
-            key = without_nul(key, f"{where}.{key}", notes)
         value = pair.value
-        text = value.string_value
-        if text and "\0" not in text:
-            attributes[key] = text
-        else:
-            attributes[key] = _value(value, where, notes, 0, key)
+        # Texts and numbers are nearly all there is: to call for each of them would cost a third more.
+        found = value.string_value or value.int_value
+        if not found or (type(found) is str and "\0" in found):
+            found = _value(value, where, notes, 0, key)
+        attributes[key] = found
+    if "\0" in "".join(attributes):
+        attributes = {_text(key, f"{where}.{key}", notes): value for key, value in attributes.items()}
     return attributes, dropped
 
 
