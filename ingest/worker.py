@@ -64,15 +64,21 @@ def run_until(stop: threading.Event, store: Store, prices: StoredPrices, clock_n
     """Link what is due until ``stop`` is set; a store that is busy or away is asked again a second later."""
     pace = Pace()
     swept_ns = 0
+    worked = untidy = False
     while not stop.is_set():
         try:
             linked = link_dirty(store, clock_ns, prices, pace).traces
             if clock_ns() - swept_ns >= _SWEEP_NS:
                 linked += link_silent(store, clock_ns, prices, pace).traces
-                swept_ns = clock_ns()
+                if untidy and not worked:
+                    store.tidy()
+                    untidy = False
+                worked, swept_ns = False, clock_ns()
         except StoreBusy as error:
             log.warning("the store cannot be written now: %s", error)
             stop.wait(_BUSY_S)
             continue
-        if not linked:
+        if linked:
+            worked = untidy = True
+        else:
             stop.wait(POLL_S)

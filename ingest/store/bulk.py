@@ -60,7 +60,8 @@ class Transaction:
 
     def _insert_groups(self, statement: str, ending: str, rows: Sequence[Row]) -> None:
         """Insert many rows a statement. Each statement gives up the interpreter's lock once and has to wait to get it back,
-        up to 5 ms where another thread computes: row by row, a writer would starve beside those who decode."""
+        up to 5 ms where another thread computes: row by row, a writer would starve beside those who decode.
+        """
         head, _, one = statement.partition(" VALUES ")
         place = 0
         for size in _GROUP_ROWS:

@@ -1,11 +1,11 @@
 """Connections to the store: readers that cannot write, and write transactions that are durable when they end."""
 
+import contextlib
 import random
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,10 @@ BUSY_TIMEOUT_MS = 10_000
 
 _PAGES_KIB = 65_536
 """SQLite's page cache of the writer; readers have a quarter. The file system caches the rest."""
+
+
+_LOG_BYTES = 4 << 20
+"""The log shrinks to this after a burst."""
 
 
 class StoreBusy(Exception):
@@ -35,7 +39,7 @@ class Store:
         """``sqlite`` or ``postgresql``."""
         self._writer = writer
 
-    @contextmanager
+    @contextlib.contextmanager
     def write(self) -> Iterator[Any]:
         """Open a write transaction and yield its DB-API cursor; commit at the end, roll back on an exception.
 
@@ -65,6 +69,11 @@ class Store:
         finally:
             connection.close()
 
+    def tidy(self) -> None:
+        """Give back what a burst of writing left behind: SQLite's log is copied into the file and emptied. Best done when idle."""
+        if self._writer is not None:
+            self._writer.empty_log()
+
     def close(self) -> None:
         """Close all connections."""
         if self._writer is not None:
@@ -92,7 +101,7 @@ class _SqliteWriter:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
-    @contextmanager
+    @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Cursor]:
         with self._lock:
             connection = self._connected()
@@ -110,6 +119,10 @@ class _SqliteWriter:
             finally:
                 cursor.close()
 
+    def empty_log(self) -> None:
+        with self._lock, contextlib.suppress(sqlite3.OperationalError):
+            self._connected().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             try:
@@ -120,6 +133,7 @@ class _SqliteWriter:
             connection.execute(f"PRAGMA cache_size=-{_PAGES_KIB}")
             # A commit appends to the log; copying it into the file waits until it is worth it.
             connection.execute("PRAGMA wal_autocheckpoint=4000")
+            connection.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
             self._connection = connection
         return self._connection
 
