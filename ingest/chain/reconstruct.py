@@ -184,7 +184,7 @@ def _last_words(steps: Sequence[Step]) -> str | None:
 
 
 def _sum_up(plans: Sequence[RunPlan], runs: Sequence[Run]) -> None:
-    """Add the totals of nested runs to the runs around them, innermost first; an outer run may end with an inner's words."""
+    """Add the totals of nested runs to the runs around them, innermost first; an outer run may begin and end with an inner's words."""
     run_of = {id(plan): run for plan, run in zip(plans, runs, strict=True)}
     waiting = Counter(id(plan.parent) for plan in plans if plan.parent is not None)
     ready = [plan for plan in plans if not waiting[id(plan)]]
@@ -197,9 +197,16 @@ def _sum_up(plans: Sequence[RunPlan], runs: Sequence[Run]) -> None:
         waiting[id(plan.parent)] -= 1
         if not waiting[id(plan.parent)]:
             ready.append(plan.parent)
+    unasked = {run.run_id for run in runs if run.input is None}
     for plan, run in reversed(list(zip(plans, runs, strict=True))):
-        if plan.parent is not None and run_of[id(plan.parent)].output is None:
-            run_of[id(plan.parent)].output = run.output
+        if plan.parent is None:
+            continue
+        outer = run_of[id(plan.parent)]
+        if outer.output is None:
+            outer.output = run.output
+        if outer.run_id in unasked and run.input is not None:
+            # Backwards, so that the first inner run's question is the one that stays.
+            outer.input = run.input
 
 
 class _Shared:
