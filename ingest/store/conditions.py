@@ -45,7 +45,7 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 NEWEST_HITS = 2_000
 """A text condition on a trace looks at so many of the newest steps that hold the words,"""
 
-NEWEST_STEPS = 1_000
+NEWEST_STEPS = 400
 """and one inside ``any step`` at so many."""
 
 _LARGEST = 2**63 - 1
@@ -106,7 +106,7 @@ class Conditions:
 
     def _step_match(self, asked: Filter) -> Condition:
         meets = and_(span.c.project_id == self._project_id, self._of_step(asked))
-        if _is_about_words(asked):
+        if is_narrow(asked):
             # Few steps hold the words: their traces are found from them, not the other way round.
             return summary.c.trace_id.in_(select(span.c.trace_id).where(meets))
         return exists().where(span.c.trace_id == summary.c.trace_id, meets)
@@ -136,11 +136,15 @@ class Conditions:
         return and_(said, span.c.tool_name.is_not(None)) if field.startswith("tool.") else said
 
 
-def _is_about_words(asked: Filter) -> bool:
-    """Tell whether only steps with certain words can meet a condition."""
+def is_narrow(asked: Filter) -> bool:
+    """Tell whether few traces or steps can meet a condition, so that they are better found first and sorted then."""
     if isinstance(asked, And):
-        return any(map(_is_about_words, asked.parts))
-    return isinstance(asked, Comparison) and asked.field in _STEP_SEARCHED and asked.op in ("=", "contains")
+        return any(map(is_narrow, asked.parts))
+    if isinstance(asked, StepMatch):
+        return is_narrow(asked.condition)
+    if not isinstance(asked, Comparison) or asked.op not in ("=", "contains"):
+        return False
+    return asked.field in _STEP_SEARCHED or asked.field.startswith("reference.")
 
 
 def _joined(asked: Filter, part: Callable[[Filter], Condition], single: Callable[[Comparison], Condition]) -> Condition:

@@ -15,7 +15,11 @@ _HOURS_PER_DAY = 24
 _COLUMNS = {"user": "user_id", "session": "session_id"}
 _CALL_DIMENSIONS = ("model", "provider", "tool", "operation")
 
-_Sums = dict[str, int]
+_Sums = list[int]
+"""Numbers in the order of ``LEDGER_SUMS``."""
+
+_NOTHING: _Sums = [0] * len(LEDGER_SUMS)
+_RUNS, _DURATION = LEDGER_SUMS.index("runs"), LEDGER_SUMS.index("duration_ns")
 _Group = tuple[int | str, ...]
 
 
@@ -73,31 +77,30 @@ def _group_column(table: Table, name: str) -> ColumnElement[int | str]:
 
 
 def _merged(found: Iterable[Row[Any]], *, of_runs: bool) -> dict[_Group, _Sums]:
-    merged: dict[_Group, list[_Sums]] = {}
+    merged: dict[_Group, _Sums] = {}
     for row in found:
         if bool(row[0]) == of_runs:
+            group = tuple(row[1 : -len(LEDGER_SUMS)])
             # Sums of bigint are Decimal on PostgreSQL.
-            sums = dict(zip(LEDGER_SUMS, map(int, row[-len(LEDGER_SUMS) :]), strict=True))
-            merged.setdefault(tuple(row[1 : -len(LEDGER_SUMS)]), []).append(sums)
-    return {group: _added(parts) for group, parts in merged.items()}
+            sums = [int(number) for number in row[-len(LEDGER_SUMS) :]]
+            merged[group] = _added((merged[group], sums)) if group in merged else sums
+    return merged
 
 
 def _added(parts: Iterable[_Sums]) -> _Sums:
-    whole = dict.fromkeys(LEDGER_SUMS, 0)
+    whole = _NOTHING
     for part in parts:
-        for name, number in part.items():
-            whole[name] += number
+        whole = [mine + theirs for mine, theirs in zip(whole, part, strict=True)]
     return whole
 
 
 def _spent(by: Sequence[str], group: _Group, runs: _Sums | None, calls: _Sums | None) -> Spent:
-    nothing = dict.fromkeys(LEDGER_SUMS, 0)
-    runs, calls = runs or nothing, calls or nothing
-    of_calls = any(value and name in _CALL_DIMENSIONS for name, value in zip(by, group, strict=True)) and calls["runs"] > 0
+    runs, calls = runs or _NOTHING, calls or _NOTHING
+    of_calls = calls[_RUNS] > 0 and any(value and name in _CALL_DIMENSIONS for name, value in zip(by, group, strict=True))
     counted = calls if of_calls else runs
-    both = _added((runs, calls))
+    both = dict(zip(LEDGER_SUMS, _added((runs, calls)), strict=True))
     return Spent(
-        runs=counted["runs"],
+        runs=counted[_RUNS],
         llm_calls=both["llm_calls"],
         tool_calls=both["tool_calls"],
         errors=both["errors"],
@@ -108,7 +111,7 @@ def _spent(by: Sequence[str], group: _Group, runs: _Sums | None, calls: _Sums | 
         reasoning_tokens=both["reasoning_tokens"],
         cost_nanos=both["cost_nanos"],
         unpriced_calls=both["unpriced_calls"],
-        duration_ns=counted["duration_ns"],
+        duration_ns=counted[_DURATION],
     )
 
 

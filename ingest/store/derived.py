@@ -134,7 +134,8 @@ ledger = Table(
     *_texts(*LEDGER_DIMENSIONS, "session_id", "user_id", nullable=False),
     *_counts(*LEDGER_SUMS),
     Column("price_version", Text, nullable=False),
-    PrimaryKeyConstraint("project_id", "hour", "trace_id", "place"),
+    # The hour first: SQLite would take a key that begins with the project for a trace's rows too, and read all of them.
+    PrimaryKeyConstraint("hour", "project_id", "trace_id", "place"),
     sqlite_with_rowid=False,
 )
 """What was spent: one row per run, hour, model, tool and operation. Rows of an hour lie together, for those who ask by user."""

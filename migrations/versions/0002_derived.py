@@ -145,7 +145,7 @@ def _create_ledger() -> None:
         *_columns(sa.Text, *_DIMENSIONS, "session_id", "user_id", nullable=False),
         *_columns(sa.BigInteger, *_SUMS, nullable=False),
         *_columns(sa.Text, "price_version", nullable=False),
-        sa.PrimaryKeyConstraint("project_id", "hour", "trace_id", "place"),
+        sa.PrimaryKeyConstraint("hour", "project_id", "trace_id", "place"),
         sqlite_with_rowid=False,
     )
     op.create_index("ix_ledger_trace", "ledger", ["project_id", "trace_id"])
