@@ -132,7 +132,9 @@ class Conditions:
         hits = find_hits(self._conn, self._project_id, phrase(value), _STEP_SEARCHED[field], NEWEST_STEPS)
         if not hits:
             return false()
-        said = tuple_(span.c.trace_id, span.c.span_id).in_([tuple(hit) for hit in hits])
+        # The traces by themselves too: SQLite looks no pairs up in an index, and would try every span of the project.
+        of_traces = span.c.trace_id.in_(list({hit.trace_id for hit in hits}))
+        said = and_(of_traces, tuple_(span.c.trace_id, span.c.span_id).in_([tuple(hit) for hit in hits]))
         return and_(said, span.c.tool_name.is_not(None)) if field.startswith("tool.") else said
 
 
