@@ -47,11 +47,6 @@ class Settings:
     alert_to: str = ""
     webhook_url: str = ""
 
-    @property
-    def is_sqlite(self) -> bool:
-        """Tell whether the store is a file."""
-        return make_url(self.database_url).get_backend_name() == "sqlite"
-
 
 def _boolean(text: str) -> bool:
     if text.lower() in ("on", "1", "true", "yes"):

@@ -2,13 +2,13 @@
 
 import gc
 import signal
-import socket
 from collections.abc import Callable
 from threading import current_thread, main_thread
 from types import FrameType
 
 from waitress.server import create_server
 
+from ingest.listen import listen, url_host
 from ingest.settings import Settings
 from ingest.store.engine import open_store
 
@@ -27,7 +27,7 @@ def serve(settings: Settings, ready: Ready) -> None:
 
     Raises ``OSError`` where the address cannot be listened on; its text says so in one sentence.
     """
-    listener = _listen(settings.host, settings.port)
+    listener = listen(settings.host, settings.port)
     store = open_store(settings.database_url)
     server = create_server(
         create_app(settings, store),
@@ -47,29 +47,13 @@ def serve(settings: Settings, ready: Ready) -> None:
     # seldom finds just as much, and a run of 10,000 steps is read in two thirds of the time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    host = url_host(settings.host)
     ready("web", f"http://{host}:{listener.getsockname()[1]}")
     try:
         server.run()
     finally:
         server.close()
         store.close()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a socket bound to the first address of a host: ``localhost`` is one listener with one port, not two."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise OSError(f"Cannot listen on {host}: {error.strerror or error}.") from error
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
-        listener.close()
-        raise OSError(f"Cannot listen on {host} port {port}: {error.strerror or error}.") from error
-    return listener
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from ingest.model import Facts, ToolResult, Usage
+from ingest.model import Facts, Usage
 
 from .tree import Forest, Node, nearest
 
@@ -255,13 +255,3 @@ def _join_nested_tools(tools: list[Node]) -> None:
         twin = by_call.setdefault(call_id, tool)
         if twin is not tool and twin.span.scope != tool.span.scope and _overlap(twin, tool) > 0:
             _absorb(tool, twin)
-
-
-def results_by_call(nodes: Iterable[Node]) -> dict[str, ToolResult]:
-    """Map call ids to the first result handed to a model for them."""
-    results: dict[str, ToolResult] = {}
-    for node in nodes:
-        for result in node.facts.tool_results:
-            if result.call_id is not None:
-                results.setdefault(result.call_id, result)
-    return results

@@ -116,34 +116,6 @@ def find_by_reference(store: Store, project_id: int, value: str, limit: int = 50
         return [Found(row.kind, row.name, row.value, row.trace_id, row.agent, row.started_ns) for row in conn.execute(wanted)]
 
 
-@dataclass(frozen=True, slots=True)
-class SessionLine:
-    """One session in a list."""
-
-    session_id: str
-    traces: int
-    first_started_ns: int
-    last_started_ns: int
-    tokens: int
-    cost_nanos: int | None
-    errors: int
-
-
-def list_sessions(store: Store, project_id: int, limit: int = 50, before_ns: int | None = None) -> list[SessionLine]:
-    """Return sessions, the one with the newest run first; ``before_ns`` reads on after a session's ``last_started_ns``."""
-    last = func.max(summary.c.started_ns)
-    counts = (func.count(), func.min(summary.c.started_ns), last, func.sum(summary.c.tokens), func.sum(summary.c.cost_nanos))
-    wanted = select(summary.c.session_id, *counts, func.sum(summary.c.errors)).where(
-        summary.c.project_id == project_id, summary.c.session_id.is_not(None)
-    )
-    wanted = wanted.group_by(summary.c.session_id)
-    if before_ns is not None:
-        wanted = wanted.having(last < before_ns)
-    with store.engine.connect() as conn:
-        rows = conn.execute(wanted.order_by(last.desc(), summary.c.session_id).limit(limit)).all()
-    return [SessionLine(row[0], *(None if number is None else int(number) for number in row[1:])) for row in rows]  # type: ignore[arg-type]
-
-
 def deleted_ns(store: Store, project_id: int, trace_id: bytes) -> int | None:
     """Return when retention deleted a trace, if it did."""
     wanted = select(tombstone.c.deleted_ns).where(tombstone.c.project_id == project_id, tombstone.c.trace_id == trace_id)

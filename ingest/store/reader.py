@@ -7,9 +7,9 @@ import msgspec
 from sqlalchemy import Connection, bindparam, func, select
 
 from ingest.dialects.merge import merge_logs
-from ingest.model import Facts, LogRecord, Span, StoredSpan
+from ingest.model import Facts, Span, StoredSpan
 
-from .chunks import RankedLog, RankedSpan, read_ranked_logs, read_ranked_spans, unpack_logs, unpack_span, unpack_spans
+from .chunks import RankedLog, RankedSpan, read_ranked_logs, read_ranked_spans, unpack_span, unpack_spans
 from .schema import chunk, log_chunk, span, trace
 
 
@@ -102,15 +102,6 @@ def read_span(conn: Connection, project_id: int, trace_id: bytes, span_id: bytes
         return None
     payload = conn.execute(_PAYLOAD, {**key, "chunk_id": found.chunk_id}).scalar_one()
     return unpack_span(payload, found.place)
-
-
-def read_logs(conn: Connection, project_id: int, trace_id: bytes) -> list[LogRecord]:
-    """Return every log record of a trace, whole, in the order of their times."""
-    found: dict[tuple[int, bytes], LogRecord] = {}
-    for facts, payload in conn.execute(_WHOLE_LOGS, {"project_id": project_id, "trace_id": trace_id}):
-        for item, record in zip(read_ranked_logs(facts), unpack_logs(payload), strict=True):
-            found[record.time_ns, item.record_id] = record
-    return [found[key] for key in sorted(found)]
 
 
 def find_spans(conn: Connection, project_id: int, span_id: bytes, limit: int = 50) -> Sequence[bytes]:
