@@ -130,5 +130,5 @@ def test_a_span_that_defeats_a_reader(caplog: pytest.LogCaptureFixture) -> None:
     broken.attributes = None  # type: ignore[assignment]  # the point of the test
 
     assert normalise(broken) == Facts(convention="unreadable", failed=True)
-    assert [record.getMessage() for record in caplog.records] == ["a span of scope '' could not be understood: TypeError in recognise"]
+    assert [record.getMessage() for record in caplog.records] == ["a span of scope '' could not be understood: AttributeError in recognise"]
     caplog.clear()

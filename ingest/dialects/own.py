@@ -1,5 +1,7 @@
 """What our own attributes say, on whatever span they stand: they go on top of any convention."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 from ingest.model import SPAN_KINDS, Decision, Facts, Option
@@ -8,11 +10,12 @@ from .reading import Reading
 from .values import MOST_ITEMS, listing, number, real, show, truth, word
 
 _KINDS = frozenset(SPAN_KINDS)
+_RUN_ID = re.compile(r"[0-9a-fA-F]{16}")
 
 
 def own_kind(reading: Reading) -> str | None:
     """Return the kind that our SDK declared."""
-    kind = reading.word("clew.kind") if reading.has_own else None
+    kind = reading.word("clew.kind") if reading.own else None
     return kind if kind in _KINDS else None
 
 
@@ -21,27 +24,44 @@ def read_own(reading: Reading, facts: Facts) -> None:
     references = reading.flat.get("references")
     if references:
         facts.references = {name[:200]: text for name, value in references[:MOST_ITEMS] if name and (text := word(value))}
-    if not reading.has_own:
-        return
     values = reading.values
-    facts.run_id = _run_id(reading.word("clew.run"))
-    facts.thought = show(values.get("clew.thought")) or facts.thought
-    facts.termination = reading.word("clew.termination")
-    facts.termination_detail = show(values.get("clew.termination_detail"))
-    facts.budget_tokens = number(values.get("clew.budget_tokens"))
-    facts.budget_steps = number(values.get("clew.budget_steps"))
-    budget = real(values.get("clew.budget_usd"))
-    facts.budget_usd = budget if budget is not None and 0 <= budget < 1e9 else None
-    facts.truncated = truth(values.get("clew.truncated")) is True
+    for field in reading.own:
+        if field in _SIMPLE:
+            name, read = _SIMPLE[field]
+            said = read(values[field])
+            if said is not None:
+                setattr(facts, name, said)
+    if not reading.own or reading.own == _ONLY_RUN:
+        return
     facts.decision = _decision(reading) or _fallback(reading)
     facts.output = facts.output or _state(values)
 
 
-def _run_id(value: str | None) -> str | None:
-    if value is None or len(value) != 16:
-        return None
-    plain = value.lower()
-    return plain if all(digit in "0123456789abcdef" for digit in plain) else None
+_ONLY_RUN = ["clew.run"]
+"""What stands on every span inside a run, whoever made it."""
+
+
+def _run_id(value: Any) -> str | None:
+    plain = word(value)
+    return plain.lower() if plain is not None and _RUN_ID.fullmatch(plain) else None
+
+
+def _usd(value: Any) -> float | None:
+    amount = real(value)
+    return amount if amount is not None and 0 <= amount < 1e9 else None
+
+
+_SIMPLE: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "clew.run": ("run_id", _run_id),
+    "clew.thought": ("thought", show),
+    "clew.termination": ("termination", word),
+    "clew.termination_detail": ("termination_detail", show),
+    "clew.budget_tokens": ("budget_tokens", number),
+    "clew.budget_steps": ("budget_steps", number),
+    "clew.budget_usd": ("budget_usd", _usd),
+    "clew.truncated": ("truncated", lambda value: truth(value) is True),
+}
+"""Field -> fact, and how it is read."""
 
 
 def _decision(reading: Reading) -> Decision | None:

@@ -30,13 +30,13 @@ class Reading(msgspec.Struct):
     values: dict[str, Any]
     flat: dict[str, list[tuple[str, Any]]]
     """Flattened lists by family: what follows the prefix, and the value."""
-    has_own: bool = False
-    """True where our own SDK left a word on it."""
+    own: list[str] = []
+    """The fields that our own SDK left a word for."""
 
     def word(self, field: str) -> str | None:
         """Return a name or id."""
-        value = self.values.get(field)
-        return word(value) if value is not None else None
+        # Asked sixteen times a span, mostly in vain.
+        return word(self.values[field]) if field in self.values else None
 
     def entries(self, family: str) -> list[dict[str, Any]]:
         """Return the entries that a family of keys spells, in the order of their numbers, which may have holes."""
@@ -78,7 +78,7 @@ def gather(span: Span, attributes: Mapping[str, Any], table: KeyTable) -> Readin
     values: dict[str, Any] = {}
     places: dict[str, int] = {}
     flat: dict[str, list[tuple[str, Any]]] = {}
-    has_own = False
+    own: list[str] = []
     for key, value in attributes.items():
         try:
             known = table[key]
@@ -96,10 +96,10 @@ def gather(span: Span, attributes: Mapping[str, Any], table: KeyTable) -> Readin
                 if value is None:
                     continue
             else:
-                has_own = True
+                own.append(field)
         values[field] = value
         places[field] = place
-    return Reading(span, values, flat, has_own)
+    return Reading(span, values, flat, own)
 
 
 _MOST_KEYS = 3_000

@@ -5,6 +5,8 @@ import pkgutil
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
+import msgspec
+
 from ingest.model import Span
 
 from . import conventions
@@ -30,29 +32,37 @@ _LAST = DIALECTS[-1]
 def recognise(span: Span) -> Dialect:
     """Return the first convention that claims a span; the last one claims every span."""
     attributes = span.attributes
-    for dialect, marker, claims in _signs(span.scope.name):
-        if marker in attributes if marker is not None else claims(span):
+    signs = _signs(span.scope.name)
+    # One set operation finds what telling attributes there are; only they, and claims ranked before them, are looked at.
+    found = attributes.keys() & signs.markers.keys()
+    marked = min(map(signs.markers.__getitem__, found)) if found else signs.otherwise
+    for place, dialect, claims in signs.claims:
+        if place >= marked[0]:
+            break
+        if claims(span):
             return dialect
-    return _LAST
+    return marked[1]
 
 
-_Sign = tuple[Dialect, str | None, Callable[[Span], bool]]
-"""A convention, and an attribute or else a claim that tells it."""
+class _Signs(msgspec.Struct, frozen=True):
+    """What tells the conventions apart on the spans of one scope; a place is the order in which a sign is tried."""
 
-
-def _settled(span: Span) -> bool:
-    return True
+    markers: dict[str, tuple[int, Dialect]]
+    claims: list[tuple[int, Dialect, Callable[[Span], bool]]]
+    otherwise: tuple[int, Dialect]
+    """The convention whose own scope it is; else the last one."""
 
 
 @lru_cache(maxsize=512)
-def _signs(scope: str) -> tuple[_Sign, ...]:
-    """Return the signs to look for on spans of a scope, in order; where the scope itself settles it nothing after that is tried."""
-    signs: list[_Sign] = []
-    for dialect in DIALECTS:
+def _signs(scope: str) -> _Signs:
+    """Return the signs to look for on spans of a scope; where the scope itself settles it nothing after that is tried."""
+    markers: dict[str, tuple[int, Dialect]] = {}
+    claims: list[tuple[int, Dialect, Callable[[Span], bool]]] = []
+    for place, dialect in enumerate(DIALECTS):
         if scope in dialect.scopes or (dialect.scope_prefixes and scope.startswith(dialect.scope_prefixes)):
-            signs.append((dialect, None, _settled))
-            break
-        signs.extend((dialect, marker, _settled) for marker in dialect.markers)
+            return _Signs(markers, claims, (place, dialect))
+        for marker in dialect.markers:
+            markers.setdefault(marker, (place, dialect))
         if dialect.claims is not None:
-            signs.append((dialect, None, dialect.claims))
-    return tuple(signs)
+            claims.append((place, dialect, dialect.claims))
+    return _Signs(markers, claims, (len(DIALECTS), _LAST))

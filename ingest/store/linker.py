@@ -206,9 +206,15 @@ def _rows_by_trace(tx: Transaction, table: str, columns: Sequence[str], project_
 
 # --- what is due --------------------------------------------------------------------------------------------------
 
-_DIRTY = text("SELECT project_id, trace_id FROM trace WHERE dirty_ns IS NOT NULL AND dirty_ns <= :now ORDER BY dirty_ns LIMIT :most")
+# The last column: whether a trace that has to wait need not, because it rests and has grown by a quarter since it was linked.
+# Growth by a factor keeps the cost of all its linkings linear in its size.
+_DIRTY = text(
+    "SELECT project_id, trace_id, last_seen_ns <= :now AND 4 * (version - COALESCE(linked_version, 0)) >= version FROM trace "
+    "WHERE dirty_ns IS NOT NULL AND dirty_ns <= :now ORDER BY dirty_ns LIMIT :most"
+)
 _SILENT = text(
-    "SELECT project_id, trace_id FROM summary WHERE lost_after_ns IS NOT NULL AND lost_after_ns <= :now ORDER BY lost_after_ns LIMIT :most"
+    "SELECT project_id, trace_id, false FROM summary WHERE lost_after_ns IS NOT NULL AND lost_after_ns <= :now "
+    "ORDER BY lost_after_ns LIMIT :most"
 )
 
 _PATIENCE = 2
@@ -221,16 +227,19 @@ class Pace:
 
     def __init__(self) -> None:
         self._not_before: dict[TraceKey, int] = {}
+        self._failed: set[TraceKey] = set()
 
-    def ready(self, keys: Iterable[TraceKey], now_ns: int) -> list[TraceKey]:
-        """Return the keys that need not wait any longer."""
+    def ready(self, due: Iterable[tuple[TraceKey, bool]], now_ns: int) -> list[TraceKey]:
+        """Return the keys that need not wait any longer; of those that only took long, also those that may be linked early."""
         self._not_before = {key: at for key, at in self._not_before.items() if at > now_ns}
-        return [key for key in keys if key not in self._not_before]
+        self._failed &= self._not_before.keys()
+        return [key for key, early in due if key not in self._not_before or (early and key not in self._failed)]
 
     def note(self, report: LinkReport, now_ns: int) -> None:
         """Let each trace wait twice as long as linking it took, and one that failed for a minute."""
         self._not_before.update((key, now_ns + _PATIENCE * took) for key, took in report.took_ns.items() if took > _BRIEF_NS)
         self._not_before.update((key, now_ns + _RETRY_NS) for key in report.failed)
+        self._failed.update(report.failed)
 
     def waiting(self) -> int:
         """Return how many traces wait."""
@@ -260,7 +269,8 @@ def _link_due(store: Store, due: TextClause, rest_ns: int, work: _Clockwork) -> 
     with store.engine.connect() as conn:
         # Those that wait were marked first and would fill the batch for as long as they wait.
         found = conn.execute(due, {"now": now_ns - rest_ns, "most": BATCH_TRACES + work.pace.waiting()}).all()
-    keys = work.pace.ready(((project_id, bytes(trace_id)) for project_id, trace_id in found), now_ns)[:BATCH_TRACES]
+    due_now = (((project_id, bytes(trace_id)), bool(early)) for project_id, trace_id, early in found)
+    keys = work.pace.ready(due_now, now_ns)[:BATCH_TRACES]
     report = link_traces(store, keys, now_ns, work.prices)
     if keys:
         work.pace.note(report, work.clock_ns())

@@ -2,8 +2,9 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -124,11 +125,19 @@ def deleted_ns(store: Store, project_id: int, trace_id: bytes) -> int | None:
     return found
 
 
+def _places(fields: Sequence[str]) -> Callable[[Row[Any]], tuple[Any, ...]]:
+    names = summary.c.keys()
+    return itemgetter(*(names.index(name) for name in fields))
+
+
+# By place: to look fifty rows' members up by name would cost more than to find the rows.
+_USAGE = _places(Usage.__struct_fields__)
+_TOTALS = _places([name for name in Totals.__struct_fields__ if name != "usage"])
+_LINE = _places([name for name in TraceSummary.__struct_fields__ if name != "totals"])
+
+
 def _summary(row: Row[Any]) -> TraceSummary:
-    fields = row._mapping
-    usage = Usage(**{name: fields[name] for name in Usage.__struct_fields__})
-    totals = Totals(usage, **{name: fields[name] for name in Totals.__struct_fields__ if name != "usage"})
-    return TraceSummary(**{name: fields[name] for name in TraceSummary.__struct_fields__ if name != "totals"}, totals=totals)
+    return TraceSummary(*_LINE(row), totals=Totals(Usage(*_USAGE(row)), *_TOTALS(row)))
 
 
 def _encode_cursor(order: Order, key: int, trace_id: bytes) -> str:
