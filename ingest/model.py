@@ -105,10 +105,11 @@ class LogRecord(msgspec.Struct):
 
 SPAN_KINDS = (
     "agent", "llm", "tool", "retrieval", "embedding", "rerank", "chain", "guardrail", "plan", "evaluator", "memory",
-    "handoff", "prompt", "thought", "decision", "retry", "fallback", "repair", "breaker", "cache", "part", "other",
+    "handoff", "prompt", "thought", "decision", "retry", "fallback", "repair", "breaker", "cache", "part", "announcement", "other",
 )  # fmt: skip
 """What a span is, whatever its emitter calls it. ``part`` is a technical piece of its parent that is no step of its own
-(the execution half of a tool span, a raw provider request below a model call, a placeholder)."""
+(the execution half of a tool span, a raw provider request below a model call, a placeholder); an
+``announcement`` speaks for one still open."""
 
 
 class Usage(msgspec.Struct, omit_defaults=True, gc=False):
@@ -215,6 +216,16 @@ class Facts(msgspec.Struct, omit_defaults=True, rename={"kind": "k"}):
     """True on a zero-length span that carries the result of a streamed call reported by a sibling (Logfire)."""
     server_half: bool = False
     """True on a provider's own span of a call that the client reports too."""
+    announce: str | None = None
+    """``started``, ``heartbeat`` or ``loss`` on a small span with which our SDK speaks for its parent, which is still open."""
+    announced_kind: str | None = None
+    announced_name: str | None = None
+    announced_parent: str | None = None
+    """What the open span is, is called, and (16 hex digits) stands below."""
+    heartbeat_ns: int | None = None
+    """How often the open span promises to speak."""
+    lost_spans: int | None = None
+    """How many spans the SDK lost before they left the process."""
     call_key: str | None = None
     """An emitter's id that two spans of one call share, where there is one (ADK's event id)."""
     truncated: bool = False
@@ -235,6 +246,8 @@ class StoredSpan(msgspec.Struct):
     dropped_attributes: int = 0
     dropped_events: int = 0
     dropped_links: int = 0
+    is_open: bool = False
+    """True on the stand-in of a span that has not ended, or not arrived."""
 
 
 # --- what is read out of it ---------------------------------------------------------------------------------------
@@ -292,6 +305,8 @@ class Step(msgspec.Struct):
     provider: str | None = None
     operation: str | None = None
     finish_reason: str | None = None
+    is_open: bool = False
+    """True while it has not ended, as far as is known; ``ended_ns`` is its latest sign of life then."""
     cost_nanos: int | None = None
     cost_source: str | None = None
     """``stated`` by the emitter, ``priced`` by us, or None: unpriced."""
@@ -357,6 +372,8 @@ class Trace(msgspec.Struct):
     dropped_attributes: int
     dropped_events: int
     dropped_links: int
+    lost_spans: int
+    """Spans that never left the process, as our SDK reports."""
     first_seen_ns: int
     last_seen_ns: int
     runs: list[Run]

@@ -36,9 +36,14 @@ class Active:
     fail_closed: bool = False
     heartbeat_s: float = 15.0
     announce_after_s: float = 2.0
+    clock_ns: Callable[[], int] | None = None
+    """The clock of our spans, nanoseconds since the epoch; None is the span library's own."""
 
 
 _active: Active | None = None
+
+touched = False
+"""False until a pipeline is configured or a run has a budget: until then every call has nothing to look at."""
 
 
 def current() -> Active | None:
@@ -50,3 +55,11 @@ def activate(pipeline: Active | None) -> None:
     """Make this the pipeline of the process; None switches recording off."""
     global _active
     _active = pipeline
+    if pipeline is not None:
+        touch()
+
+
+def touch() -> None:
+    """Have every call look from now on whether there is something to do."""
+    global touched
+    touched = True

@@ -100,7 +100,12 @@ def trace_json(trace: Trace, project: str) -> Json:
         "state": trace.state,
         "span_count": trace.span_count,
         "missing_parents": trace.missing_parents,
-        "dropped": {"attributes": trace.dropped_attributes, "events": trace.dropped_events, "links": trace.dropped_links},
+        "dropped": {
+            "attributes": trace.dropped_attributes,
+            "events": trace.dropped_events,
+            "links": trace.dropped_links,
+            "spans": trace.lost_spans,
+        },
         "first_seen_at": timestamp(trace.first_seen_ns),
         "last_seen_at": timestamp(trace.last_seen_ns),
         "runs": [run_json(run, trace_id) for run in trace.runs],
@@ -149,14 +154,15 @@ def run_json(run: Run, trace_id: str) -> Json:
 
 def step_json(step: Step) -> Json:
     """Return one step with what happened inside it."""
+    ended_ns = None if step.is_open else step.ended_ns
     return {
         "index": step.index,
         "span_id": step.span_id.hex(),
         "kind": step.kind,
         "name": step.name,
         "started_at": timestamp(step.started_ns),
-        "ended_at": timestamp(step.ended_ns),
-        "duration_ms": duration_ms(step.started_ns, step.ended_ns),
+        "ended_at": timestamp(ended_ns),
+        "duration_ms": duration_ms(step.started_ns, ended_ns),
         "status": step.status,
         "error": step.error,
         "thought": step.thought,

@@ -52,6 +52,7 @@ _WHO = {
     "input": _TEXT, "output": _TEXT,
 }  # fmt: skip
 _DROPPED = _record(attributes=_COUNT, events=_COUNT, links=_COUNT)
+_LOST = _record(attributes=_COUNT, events=_COUNT, links=_COUNT, spans=_COUNT)
 _STATE = {"enum": ["settling", "complete", "incomplete", "running"]}
 _ATTRIBUTES: Schema = {"type": "object", "additionalProperties": True}
 
@@ -70,15 +71,15 @@ def _schemas() -> dict[str, Schema]:
             question=_TEXT, chosen={"type": "string"}, because=_TEXT, source={"enum": ["declared", "derived"]},
             alternatives=_list(_ref("Option"))),
         "Step": _record(
-            index=_COUNT, span_id=_ID16, kind={"enum": list(STEP_KINDS)}, name={"type": "string"}, started_at=_TIME, ended_at=_TIME,
-            duration_ms={"type": "number"}, status={"enum": ["ok", "error"]}, error=_TEXT, thought=_TEXT, input=_TEXT, output=_TEXT,
+            index=_COUNT, span_id=_ID16, kind={"enum": list(STEP_KINDS)}, name={"type": "string"}, started_at=_TIME, ended_at=_MAYBE_TIME,
+            duration_ms=_NUMBER, status={"enum": ["ok", "error"]}, error=_TEXT, thought=_TEXT, input=_TEXT, output=_TEXT,
             usage=_either("Usage"), model=_TEXT, provider=_TEXT, operation=_TEXT, finish_reason=_TEXT, cost_usd=_MONEY,
             cost_source=_TEXT, tool=_either("Tool"), decision=_either("Decision"), run_id=_MAYBE_ID16, children=_list(_ref("Step"))),
         "Run": _record(
             run_id=_ID16, parent_run_id=_MAYBE_ID16, trace_id=_ID32, **_WHO, references=_ATTRIBUTES, termination=_ref("Termination"),
             budget=_record(tokens=_maybe("integer"), usd=_NUMBER, steps=_maybe("integer")), **_TOTALS, steps=_list(_ref("Step"))),
         "Trace": _record(
-            trace_id=_ID32, project={"type": "string"}, state=_STATE, span_count=_COUNT, missing_parents=_COUNT, dropped=_DROPPED,
+            trace_id=_ID32, project={"type": "string"}, state=_STATE, span_count=_COUNT, missing_parents=_COUNT, dropped=_LOST,
             first_seen_at=_TIME, last_seen_at=_TIME, runs=_list(_ref("Run")), orphan_steps=_list(_ref("Step"))),
         "Summary": _record(
             trace_id=_ID32, run_id=_ID16, **_WHO, state=_STATE, termination=_OBJECT, **_TOTALS, span_count=_COUNT, run_count=_COUNT),

@@ -6,12 +6,13 @@ The answer depends on the set of spans alone, never on their order, split or rep
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from ingest.model import Facts, Run, Step, StoredSpan, Termination, Trace
 
+from .announced import Heard, hear
 from .calls import unify
 from .runs import RunPlan, is_agent, plan_runs
 from .steps import Price, ToolBook, build_steps, in_order, mark_sums, steps_below, whole_run_step
@@ -40,14 +41,14 @@ class TraceContext(msgspec.Struct, frozen=True):
 
 def reconstruct(spans: Sequence[StoredSpan], context: TraceContext) -> Trace:
     """Return the trace's runs and steps. Never raises on account of the spans; an empty trace has no runs."""
-    forest = grow(spans)
-    span_count = len(forest.nodes)
+    heard = hear(spans)
+    forest = grow(heard.spans)
     unify(forest)
     nodes = [node for node in forest.nodes if not node.absorbed]
     mark_sums(nodes)
     plans, left = plan_runs(forest) if nodes else ([], [])
     tools = ToolBook(nodes)
-    shared = _Shared(nodes)
+    shared = _Shared(nodes, heard)
     runs = [_build_run(plan, tools, shared, context) for plan in plans]
     _sum_up(plans, runs)
     orphans = steps_below(left, tools, context.price)
@@ -56,11 +57,12 @@ def reconstruct(spans: Sequence[StoredSpan], context: TraceContext) -> Trace:
     trace = Trace(
         trace_id=context.trace_id,
         state="",
-        span_count=span_count,
+        span_count=len({span.span_id for span in spans}),
         missing_parents=forest.missing_parents,
         dropped_attributes=sum(span.dropped_attributes for span in spans),
         dropped_events=sum(span.dropped_events for span in spans),
         dropped_links=sum(span.dropped_links for span in spans),
+        lost_spans=heard.lost_spans,
         first_seen_ns=context.first_seen_ns,
         last_seen_ns=context.last_seen_ns,
         runs=runs,
@@ -76,14 +78,14 @@ def settled_state(trace: Trace) -> str:
     """Return the state of a trace once nothing arrives any more: ``running``, ``incomplete`` or ``complete``."""
     if any(run.status == "running" for run in trace.runs):
         return "running"
-    cut = trace.missing_parents or trace.dropped_attributes or trace.dropped_events or trace.dropped_links
+    cut = trace.missing_parents or trace.dropped_attributes or trace.dropped_events or trace.dropped_links or trace.lost_spans
     return "incomplete" if cut or any(run.termination.reason == "lost" for run in trace.runs) else "complete"
 
 
 def _build_run(plan: RunPlan, tools: ToolBook, shared: "_Shared", context: TraceContext) -> Run:
     nodes = _nodes_of(plan)
     steps = build_steps(plan, tools, context.price)
-    facts = plan.anchor.facts if plan.rooted else Facts()
+    facts = plan.anchor.facts if plan.rooted or plan.anchor.span.is_open else Facts()
     whole = whole_run_step(plan.anchor, context.price) if not plan.implicit else None
     if whole is not None:
         whole.index = len(nodes) + 1
@@ -112,7 +114,8 @@ def _build_run(plan: RunPlan, tools: ToolBook, shared: "_Shared", context: Trace
     run.budget_nanos = round(usd * 1e9) if usd is not None else None
     run.input = facts.input or next((step.input for step in in_order(steps) if step.kind == "llm" and step.input), None)
     run.output = facts.output or _last_words(steps)
-    _judge(run, plan, nodes, context)
+    patience_ns = shared.heard.patience_ns.get(plan.run_id) or _patience(nodes)
+    _judge(run, plan, nodes, _Silence(context.now_ns, context.last_seen_ns + patience_ns))
     return run
 
 
@@ -140,7 +143,14 @@ def _interval(plan: RunPlan, nodes: Sequence[Node]) -> tuple[int, int | None]:
     return started, max(max(node.span.end_ns, node.span.start_ns) for node in (plan.anchor, *plan.heads))
 
 
-def _judge(run: Run, plan: RunPlan, nodes: Sequence[Node], context: TraceContext) -> None:
+class _Silence(NamedTuple):
+    """The present, and when silence means that a run is lost."""
+
+    now_ns: int
+    lost_after_ns: int
+
+
+def _judge(run: Run, plan: RunPlan, nodes: Sequence[Node], silence: _Silence) -> None:
     """Set status and termination."""
     declared = declared_termination(nodes)
     if declared is not None:
@@ -150,10 +160,10 @@ def _judge(run: Run, plan: RunPlan, nodes: Sequence[Node], context: TraceContext
     if plan.rooted:
         run.termination = infer_termination(plan.anchor.facts, plan.run_id, run.steps)
         return
-    run.lost_after_ns = context.last_seen_ns + _patience(nodes)
+    run.lost_after_ns = silence.lost_after_ns
     if declared is not None and declared.reason != "running":
         run.status = "error" if declared.reason == "error" else "ok"
-    elif context.now_ns >= run.lost_after_ns:
+    elif silence.now_ns >= silence.lost_after_ns:
         run.status = "error"
         run.termination = Termination("lost", "inferred", "silent beyond the run's own pace, without an end", nodes[-1].span.span_id)
     else:
@@ -212,7 +222,8 @@ def _sum_up(plans: Sequence[RunPlan], runs: Sequence[Run]) -> None:
 class _Shared:
     """Facts that hold for a whole trace when all who state one agree: session, user, service ..."""
 
-    def __init__(self, nodes: Sequence[Node]) -> None:
+    def __init__(self, nodes: Sequence[Node], heard: Heard) -> None:
+        self.heard = heard
         self._nodes = nodes
         self._known: dict[str, str | None] = {}
 

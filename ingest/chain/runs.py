@@ -39,7 +39,7 @@ def plan_runs(forest: Forest) -> tuple[list[RunPlan], list[Node]]:
     plans: dict[int, RunPlan] = {}
     agents = [node for node in forest.nodes if is_agent(node) and not node.absorbed]
     for node in agents:
-        plans[id(node)] = RunPlan(node.span.span_id, node, node.children, implicit=False, rooted=True)
+        plans[id(node)] = RunPlan(node.span.span_id, node, node.children, implicit=False, rooted=not node.span.is_open)
     loose = [top for top in forest.tops if _works_outside_agents(top)] if agents else list(forest.tops)
     ordered = [plans[id(node)] for node in agents]
     if loose:
@@ -72,9 +72,10 @@ def _plan_loose(loose: list[Node], agents: list[RunPlan], *, whole_trace: bool) 
     if whole_trace:
         anchor = roots[0] if roots else fragments[0]
         run_id = anchor.span.span_id if roots else anchor.span.parent_span_id
-        return [RunPlan(run_id, anchor, _heads(loose, anchor, roots), implicit=True, rooted=bool(roots))]
+        return [RunPlan(run_id, anchor, _heads(loose, anchor, roots), implicit=True, rooted=bool(roots) and not anchor.span.is_open)]
     for root in roots:
-        plans.append(RunPlan(root.span.span_id, root, _heads([root], root, [root]), implicit=True, rooted=True))
+        heads = _heads([root], root, [root])
+        plans.append(RunPlan(root.span.span_id, root, heads, implicit=True, rooted=not root.span.is_open))
     hosts = plans or [plan for plan in agents if plan.anchor.parent is None and plan.anchor.is_root]
     if not hosts and fragments:
         anchor = fragments[0]

@@ -77,6 +77,8 @@ def _step(node: Node, tools: "ToolBook", price: Price) -> Step:
     )
     if agent:
         step.run_id = span.span_id
+    if span.is_open:
+        step.is_open = True
     if facts.failed:
         step.status = "error"
         step.error = error_text(facts)
@@ -114,7 +116,8 @@ def _read_call(step: Step, node: Node, price: Price) -> None:
 def _read_bill(step: Step, facts: Facts, at_ns: int, price: Price) -> None:
     step.model = facts.response_model or facts.request_model
     step.provider = facts.provider
-    step.usage = facts.usage or (Usage() if not facts.failed else None)
+    # What a call under way will have used is not unpriced: it is not known to be spent.
+    step.usage = facts.usage or (Usage() if not facts.failed and not step.is_open else None)
     if facts.cost_nanos is not None:
         step.cost_nanos, step.cost_source = facts.cost_nanos, "stated"
     elif facts.usage is not None:

@@ -10,7 +10,7 @@ from .reading import Reading
 from .values import MOST_ITEMS, listing, number, real, show, truth, word
 
 _KINDS = frozenset(SPAN_KINDS)
-_RUN_ID = re.compile(r"[0-9a-fA-F]{16}")
+_SPAN_ID = re.compile(r"[0-9a-fA-F]{16}")
 
 
 def own_kind(reading: Reading) -> str | None:
@@ -33,6 +33,8 @@ def read_own(reading: Reading, facts: Facts) -> None:
                 setattr(facts, name, said)
     if not reading.own or reading.own == _ONLY_RUN:
         return
+    if facts.announce is not None:
+        facts.kind, facts.announced_kind = "announcement", facts.kind
     facts.decision = _decision(reading) or _fallback(reading)
     facts.output = facts.output or _state(values)
 
@@ -41,9 +43,18 @@ _ONLY_RUN = ["clew.run"]
 """What stands on every span inside a run, whoever made it."""
 
 
-def _run_id(value: Any) -> str | None:
+def _span_id(value: Any) -> str | None:
     plain = word(value)
-    return plain.lower() if plain is not None and _RUN_ID.fullmatch(plain) else None
+    return plain.lower() if plain is not None and _SPAN_ID.fullmatch(plain) else None
+
+
+def _announcement(value: Any) -> str | None:
+    return value if value in ("started", "heartbeat", "loss") else None
+
+
+def _interval_ns(value: Any) -> int | None:
+    seconds = real(value)
+    return round(seconds * 1e9) if seconds is not None and 0 < seconds <= 86_400 else None
 
 
 def _usd(value: Any) -> float | None:
@@ -52,13 +63,18 @@ def _usd(value: Any) -> float | None:
 
 
 _SIMPLE: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "clew.run": ("run_id", _run_id),
+    "clew.run": ("run_id", _span_id),
     "clew.thought": ("thought", show),
     "clew.termination": ("termination", word),
     "clew.termination_detail": ("termination_detail", show),
     "clew.budget_tokens": ("budget_tokens", number),
     "clew.budget_steps": ("budget_steps", number),
     "clew.budget_usd": ("budget_usd", _usd),
+    "clew.announce": ("announce", _announcement),
+    "clew.announced_name": ("announced_name", word),
+    "clew.announced_parent": ("announced_parent", _span_id),
+    "clew.heartbeat": ("heartbeat_ns", _interval_ns),
+    "clew.lost_spans": ("lost_spans", number),
     "clew.truncated": ("truncated", lambda value: truth(value) is True),
 }
 """Field -> fact, and how it is read."""

@@ -137,7 +137,8 @@ _LINE = _places([name for name in TraceSummary.__struct_fields__ if name != "tot
 
 
 def _summary(row: Row[Any]) -> TraceSummary:
-    return TraceSummary(*_LINE(row), totals=Totals(Usage(*_USAGE(row)), *_TOTALS(row)))
+    totals = Totals(Usage(*_USAGE(row)), *_TOTALS(row))
+    return TraceSummary(*(*_LINE(row), totals))
 
 
 def _encode_cursor(order: Order, key: int, trace_id: bytes) -> str:

@@ -50,18 +50,25 @@ _PART = re.compile(r'"([^"]*)"?|(\S+)')
 # --- documents ----------------------------------------------------------------------------------------------------
 
 
-def documents(spans: Iterable[StoredSpan], trace: Trace) -> dict[bytes, Texts]:
+def documents(spans: Sequence[StoredSpan], trace: Trace) -> dict[bytes, Texts]:
     """Return what is indexed of a trace, by span. Texts that its own model calls said already are not said again."""
     asked, said = _run_texts(trace)
     docs: dict[bytes, Texts] = {}
     for span in spans:
         facts = span.facts
+        if facts.announce is not None:
+            continue
         thought = _thought(facts)
         output = facts.output if facts.kind == "llm" else said.get(span.span_id)
         question, references = asked.get(span.span_id, (None, None))
         tool, error = _tool(facts, references), _cut(facts.tool_error or facts.error_message, _TOOL_CHARS)
         if thought or question or output or tool or error:
             docs[span.span_id] = (_cut(thought, _THOUGHT_CHARS), question, _cut(output, _OUTPUT_CHARS), tool, error)
+    here = {span.span_id for span in spans}
+    for run_id, (question, references) in asked.items():
+        # A run still open is found by what it was asked as well.
+        if run_id not in here and (question or references):
+            docs[run_id] = (None, question, None, references, None)
     return docs
 
 

@@ -110,6 +110,8 @@ def _arrival(trace: Trace, now_ns: int) -> str:
     for number, noun in ((trace.dropped_attributes, "attribute"), (trace.dropped_events, "event"), (trace.dropped_links, "link")):
         if number:
             lost.append(f"{plural(number, noun)} dropped by the sender")
+    if trace.lost_spans:
+        lost.append(f"{plural(trace.lost_spans, 'span')} lost in the agent's process")
     return ", ".join(lost) or f"all {plural(trace.span_count, 'span')} arrived"
 
 
