@@ -372,12 +372,12 @@ class Trace(msgspec.Struct):
     dropped_attributes: int
     dropped_events: int
     dropped_links: int
-    lost_spans: int
-    """Spans that never left the process, as our SDK reports."""
     first_seen_ns: int
     last_seen_ns: int
     runs: list[Run]
     orphan_steps: list[Step]
+    lost_spans: int = 0
+    """Spans that never left the agent's process, as our SDK reports."""
 
 
 class TraceSummary(msgspec.Struct):

@@ -41,8 +41,9 @@ FORBIDDEN_LIBRARIES = {
 READS_ENVIRONMENT = {"webui.cli.main", "webui.cli.child", "ingest.store.backup"}
 """Entry points hand the environment to ``load_settings``; a backup hands it on to pg_dump."""
 
-DEFERS_IMPORTS = {"webui.cli.main", "webui.cli.part", "webui.views.costs", "ingest.dialects.registry", "ingest.pricing"}
-"""Modules that import by name: tables of commands, parts and conventions, and a chart's libraries, which weigh 80 MB."""
+DEFERS_IMPORTS = {"webui.cli.main", "webui.cli.part", "webui.views.costs", "ingest.dialects.registry", "ingest.pricing", "tracer.instrument"}
+"""Modules that import by name: tables of commands, parts and conventions, a chart's libraries, which weigh 80 MB, and the instrumentations
+of other libraries, which are the host's to install."""
 
 
 @cache
