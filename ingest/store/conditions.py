@@ -10,7 +10,7 @@ from .derive import clip, fold
 from .derived import decision, ledger, option_set, reference, summary
 from .query import And, Chose, Comparison, Filter, Not, Or, StepMatch, UnknownField, Value
 from .schema import span
-from .search import find_hits, phrase, traces_with
+from .search import phrase, steps_with, traces_with
 
 Condition = ColumnElement[bool]
 
@@ -129,12 +129,11 @@ class Conditions:
         raise UnknownField(f"steps have no field {field}")
 
     def _step_says(self, field: str, value: str) -> Condition:
-        hits = find_hits(self._conn, self._project_id, phrase(value), _STEP_SEARCHED[field], NEWEST_STEPS)
-        if not hits:
+        terms = phrase(value)
+        if not terms:
             return false()
-        # The traces by themselves too: SQLite looks no pairs up in an index, and would try every span of the project.
-        of_traces = span.c.trace_id.in_(list({hit.trace_id for hit in hits}))
-        said = and_(of_traces, tuple_(span.c.trace_id, span.c.span_id).in_([tuple(hit) for hit in hits]))
+        hits = steps_with(self._conn.dialect.name, self._project_id, terms, _STEP_SEARCHED[field], NEWEST_STEPS)
+        said = tuple_(span.c.trace_id, span.c.span_id).in_(hits)
         return and_(said, span.c.tool_name.is_not(None)) if field.startswith("tool.") else said
 
 

@@ -1,9 +1,11 @@
 """What was spent, by whatever it is asked by: from the roll-ups, and from the ledger where sessions or users are asked for."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, select
 
 from .derived import LEDGER_SUMS, ledger, rollup_day, rollup_hour
 from .engine import Store
@@ -15,10 +17,10 @@ _HOURS_PER_DAY = 24
 _COLUMNS = {"user": "user_id", "session": "session_id"}
 _CALL_DIMENSIONS = ("model", "provider", "tool", "operation")
 
-_Sums = list[int]
+_Sums = tuple[int, ...]
 """Numbers in the order of ``LEDGER_SUMS``."""
 
-_NOTHING: _Sums = [0] * len(LEDGER_SUMS)
+_NOTHING: _Sums = (0,) * len(LEDGER_SUMS)
 _RUNS, _DURATION = LEDGER_SUMS.index("runs"), LEDGER_SUMS.index("duration_ns")
 _Group = tuple[int | str, ...]
 
@@ -34,11 +36,15 @@ def costs(store: Store, project_id: int, from_ns: int, to_ns: int, by: Sequence[
     if unknown:
         raise UnknownField(f"costs cannot be grouped by {unknown[0]}")
     hours = (from_ns // _HOUR_NS, -(-to_ns // _HOUR_NS))
+    runs: dict[_Group, _Sums] = {}
+    calls: dict[_Group, _Sums] = {}
     with store.engine.connect() as conn:
-        found = [row for table, within in _parts(hours, by) for row in _grouped(conn, table, within, project_id, by)]
-    runs, calls = _merged(found, of_runs=True), _merged(found, of_runs=False)
+        for table, within in _parts(hours, by):
+            for is_run, group, sums in _grouped(conn, table, within, project_id, by):
+                kept = runs if is_run else calls
+                kept[group] = _added(kept[group], sums) if group in kept else sums
     rows = [CostRow(group, _spent(by, group, runs.get(group), calls.get(group))) for group in sorted({*runs, *calls})]
-    total = _spent((), (), _added(runs.values()), _added(calls.values()))
+    total = _spent((), (), reduce(_added, runs.values(), _NOTHING), reduce(_added, calls.values(), _NOTHING))
     return CostTable(tuple(by), [row for row in rows if _is_told(by, row)], total)
 
 
@@ -65,12 +71,20 @@ _SUMS = {table.name: [func.sum(table.c[name]) for name in LEDGER_SUMS] for table
 
 def _grouped(
     conn: Connection, table: Table, within: ColumnElement[bool], project_id: int, by: Sequence[str]
-) -> Sequence[Row[Any]]:
-    groups = [_group_column(table, name) for name in by]
-    # The rows that count runs are kept apart from those of calls, because a run is not the sum of its kinds of calls.
+) -> Iterator[tuple[bool, _Group, _Sums]]:
+    """Yield sums by group, those of the rows that count runs apart: a run is not the sum of its kinds of calls."""
     is_run = table.c.operation == "run"
-    columns: list[Any] = [is_run, *groups, *_SUMS[table.name]]
-    return conn.execute(select(*columns).where(table.c.project_id == project_id, within).group_by(is_run, *groups)).all()
+    groups = [_group_column(table, name) for name in by]
+    wanted = select(is_run, *groups, *_SUMS[table.name]).where(table.c.project_id == project_id, within).group_by(is_run, *groups)
+    # Sums of bigint are Decimal on PostgreSQL.
+    read: Callable[[Sequence[Any]], _Sums] = tuple if conn.dialect.name == "sqlite" else _whole
+    first = 1 + len(by)
+    for row in conn.execute(wanted):
+        yield bool(row[0]), tuple(row[1:first]), read(row[first:])
+
+
+def _whole(numbers: Iterable[Any]) -> _Sums:
+    return tuple(map(int, numbers))
 
 
 def _group_column(table: Table, name: str) -> ColumnElement[int | str]:
@@ -79,29 +93,15 @@ def _group_column(table: Table, name: str) -> ColumnElement[int | str]:
     return table.c[_COLUMNS.get(name, name)]
 
 
-def _merged(found: Iterable[Row[Any]], *, of_runs: bool) -> dict[_Group, _Sums]:
-    merged: dict[_Group, _Sums] = {}
-    for row in found:
-        if bool(row[0]) == of_runs:
-            group = tuple(row[1 : -len(LEDGER_SUMS)])
-            # Sums of bigint are Decimal on PostgreSQL.
-            sums = [int(number) for number in row[-len(LEDGER_SUMS) :]]
-            merged[group] = _added((merged[group], sums)) if group in merged else sums
-    return merged
-
-
-def _added(parts: Iterable[_Sums]) -> _Sums:
-    whole = _NOTHING
-    for part in parts:
-        whole = [mine + theirs for mine, theirs in zip(whole, part, strict=True)]
-    return whole
+def _added(one: _Sums, other: _Sums) -> _Sums:
+    return tuple(map(add, one, other))
 
 
 def _spent(by: Sequence[str], group: _Group, runs: _Sums | None, calls: _Sums | None) -> Spent:
     runs, calls = runs or _NOTHING, calls or _NOTHING
     of_calls = calls[_RUNS] > 0 and any(value and name in _CALL_DIMENSIONS for name, value in zip(by, group, strict=True))
     counted = calls if of_calls else runs
-    both = dict(zip(LEDGER_SUMS, _added((runs, calls)), strict=True))
+    both = dict(zip(LEDGER_SUMS, map(add, runs, calls), strict=True))
     return Spent(
         runs=counted[_RUNS],
         llm_calls=both["llm_calls"],

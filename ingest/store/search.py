@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import zstandard
-from sqlalchemy import BigInteger, Connection, Integer, Select, column, func, literal, literal_column, select, table
+from sqlalchemy import BigInteger, Connection, Integer, LargeBinary, Select, cast, column, func, literal, literal_column, select, table
 
 from ingest.chain.steps import in_order
 from ingest.model import Facts, StoredSpan, Trace
@@ -286,6 +286,15 @@ def traces_with(dialect: str, project_id: int, terms: Sequence[Term], field: str
     """Select the traces of the newest hits in a field."""
     hits = newest_hits(dialect, project_id, terms, field, most).subquery()
     return select(search_doc.c.trace_id).where(search_doc.c.id.in_(select(hits.c[0].bitwise_rshift(literal(_DOC_SHIFT, Integer)))))
+
+
+def steps_with(dialect: str, project_id: int, terms: Sequence[Term], field: str, most: int) -> Select[Any]:
+    """Select trace and span of the newest hits in a field."""
+    hits = newest_hits(dialect, project_id, terms, field, most).subquery()
+    place = hits.c[0].bitwise_rshift(literal(_FIELD_BITS, Integer)).bitwise_and(literal(BLOCK_SPANS - 1, Integer))
+    span_id = func.substr(search_doc.c.span_ids, cast(place, Integer) * _ID_BYTES + 1, _ID_BYTES, type_=LargeBinary)
+    block = hits.c[0].bitwise_rshift(literal(_DOC_SHIFT, Integer))
+    return select(search_doc.c.trace_id, span_id).join_from(hits, search_doc, search_doc.c.id == block)
 
 
 class Hit(NamedTuple):
