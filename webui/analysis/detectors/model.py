@@ -1,0 +1,88 @@
+"""What detectors take and give. Pure values: where they are kept and whom they alarm is the alert engine's business."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from ingest.model import Run, Step
+
+Severity = Literal["info", "warning", "critical"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One rule met in one run."""
+
+    rule: str
+    severity: Severity
+    run_id: bytes
+    agent: str
+    subject: str
+    """What repeats, fails or leaks: a tool, a model, an agent; part of an alert's identity."""
+    observed: float
+    limit: float
+    """The threshold that was crossed, in the unit of ``observed``."""
+    since_ns: int
+    """When it was crossed, by the clock of the agent's process."""
+    last_ns: int
+    spans: tuple[bytes, ...]
+    """The first, the last, and up to five between."""
+    sentence: str
+    """What happened, who did it, how often."""
+    detail: str = ""
+    """Arguments, a thought or a masked match, at most 200 characters."""
+    wasted_nanos: int | None = None
+    """What was spent from the point on where it should have stopped; None where that is not known."""
+    wasted_ns: int = 0
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Two thresholds of a rule; None switches that severity off."""
+
+    warning: float | None
+    critical: float | None
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """The settings of one agent's detectors: the project's, with what the agent's own say instead."""
+
+    limits: Mapping[str, Limits] = {}
+    """By rule; a rule that is not named has its defaults."""
+    off: frozenset[str] = frozenset()
+    polling: frozenset[str] = frozenset()
+    """Tools that are asked again and again by design."""
+    high_impact: frozenset[str] = frozenset()
+    """Tools that nobody should call before something was validated, confirmed or looked up."""
+    canaries: tuple[str, ...] = ()
+    run_tokens: int = 50_000
+    run_nanos: int = 5_000_000_000
+    """The ceilings of a run that states no budget of its own."""
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A tool call or a call of another agent, as the loop rules see it."""
+
+    step: Step
+    name: str
+    digest: str
+    """Of name and arguments; what only tells one attempt from another is left out."""
+    answer: str
+    """Of the result or error."""
+    failed: bool
+    polls: bool
+    is_told: bool
+    """False where neither arguments nor answer are on record: then nobody can say whether two calls are the same."""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A run made ready for the detectors, once for all of them."""
+
+    run: Run
+    steps: Sequence[Step]
+    """All of them, in order."""
+    calls: Sequence[Call]
+    rules: Rules
+
+
+Detector = Callable[[Seen], Sequence[Finding]]
+"""Looks at one run, ended or not, and tells what is wrong with it. Total and cheap: it is asked after every change of the run."""
