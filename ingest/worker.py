@@ -9,14 +9,16 @@ from collections.abc import Callable
 
 from .settings import Settings
 from .store.engine import Store, StoreBusy, open_store
-from .store.linker import Pace, link_dirty, link_silent
+from .store.linker import Pace, Rulebook, link_dirty, link_silent
 from .store.maintenance import purge
-from .store.prices import StoredPrices, load_prices
 
 log = logging.getLogger(__name__)
 
 Ready = Callable[[str, str], None]
 """Called with a part's name and address once it works."""
+
+MakeRulebook = Callable[[Store], Rulebook]
+"""Reads the prices and the detectors' settings of a store."""
 
 POLL_S = 0.15
 """How often the store is asked for changed traces: one look into a nearly empty index."""
@@ -29,13 +31,13 @@ _PURGE_S = 600.0
 """How often traces that are too old are looked for."""
 
 
-def work(settings: Settings, ready: Ready) -> None:
+def work(settings: Settings, ready: Ready, make_rulebook: MakeRulebook) -> None:
     """Link until SIGTERM or SIGINT, then finish the batch at hand and return."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     store = open_store(settings.database_url)
-    prices = load_prices(store)
+    rules = make_rulebook(store)
     # What is loaded now lives as long as the process: no collection need look at it again. Traces are trees with parents
     # and die all at once, so that looking for garbage more seldom finds just as much.
     gc.freeze()
@@ -45,7 +47,7 @@ def work(settings: Settings, ready: Ready) -> None:
         keep = (stop, store, round(settings.retention_days * _DAY_NS))
         threading.Thread(target=purge_until, args=keep, name="purge", daemon=True).start()
     ready("worker", "")
-    run_until(stop, store, prices)
+    run_until(stop, store, rules)
 
 
 def purge_until(stop: threading.Event, store: Store, keep_ns: int, clock_ns: Callable[[], int] = time.time_ns) -> None:
@@ -60,16 +62,16 @@ def purge_until(stop: threading.Event, store: Store, keep_ns: int, clock_ns: Cal
             return
 
 
-def run_until(stop: threading.Event, store: Store, prices: StoredPrices, clock_ns: Callable[[], int] = time.time_ns) -> None:
+def run_until(stop: threading.Event, store: Store, rules: Rulebook, clock_ns: Callable[[], int] = time.time_ns) -> None:
     """Link what is due until ``stop`` is set; a store that is busy or away is asked again a second later."""
     pace = Pace()
     swept_ns = 0
     worked = untidy = False
     while not stop.is_set():
         try:
-            linked = link_dirty(store, clock_ns, prices, pace).traces
+            linked = link_dirty(store, clock_ns, rules, pace).traces
             if clock_ns() - swept_ns >= _SWEEP_NS:
-                linked += link_silent(store, clock_ns, prices, pace).traces
+                linked += link_silent(store, clock_ns, rules, pace).traces
                 if untidy and not worked:
                     store.tidy()
                     untidy = False

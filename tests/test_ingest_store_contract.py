@@ -21,11 +21,11 @@ from ingest.store.linker import Pace, link_silent
 from ingest.store.lists import ListQuery, deleted_ns, find_by_reference, list_traces
 from ingest.store.maintenance import purge, relink_all, renormalise_all
 from ingest.store.prepare import prepare
-from ingest.store.prices import load_prices
 from ingest.store.query import And, Chose, Comparison, Filter, Not, StepMatch
 from ingest.store.reader import count_pending, find_prefix, find_spans, read_span, read_spans, read_trace
 from ingest.store.search import search_text
 from ingest.store.writer import Writer, write_batches
+from webui.cli.rulebook import make_rulebook
 
 from .builders import SECOND, T0, TRACE_ID, span_id
 from .wire import NOW, RESOURCE, SCOPE, agent_span, answer, bill, in_trace, link_all, llm_span, run_spans, store_spans, tool_span, wire_span
@@ -35,7 +35,10 @@ OTHER_ID = bytes.fromhex("5b8eff" + "00" * 13)
 
 def tables(store: Store) -> dict[str, list[Any]]:
     """Return all that is stored but chunks, whose split is the senders'."""
-    names = ("span", "log_record", "summary", "run", "decision", "option_set", "ledger", "rollup_hour", "rollup_day", "reference", "price")
+    names = (
+        "span", "log_record", "summary", "run", "decision", "option_set", "ledger", "rollup_hour", "rollup_day", "reference",
+        "finding", "price",
+    )  # fmt: skip
     with store.engine.connect() as conn:
         found = {name: [tuple(row) for row in conn.execute(text(f"SELECT * FROM {name}"))] for name in names}
     found["span"] = [row[:11] + row[13:] for row in found["span"]]
@@ -168,7 +171,7 @@ def test_relink_changes_nothing(store: Store) -> None:
     link_all(store)
     before = tables(store)
 
-    report = relink_all(store, None, NOW, load_prices(store))
+    report = relink_all(store, None, NOW, make_rulebook(store))
     renormalised = renormalise_all(store, None, renormalise_spans, renormalise_logs)
 
     assert (report.traces, report.changed, renormalised) == (2, 0, 0)
@@ -343,7 +346,7 @@ def test_silent_run_is_lost_after_its_own_pace(store: Store) -> None:
     link_all(store)
     assert [one.termination for one in list_traces(store, 1, ListQuery()).items] == ["running"]
 
-    link_silent(store, lambda: NOW + 2 * 86_400 * SECOND, load_prices(store), Pace())
+    link_silent(store, lambda: NOW + 2 * 86_400 * SECOND, make_rulebook(store), Pace())
 
     assert [one.termination for one in list_traces(store, 1, ListQuery()).items] == ["lost"]
     assert len(set(bill(store))) == 1
@@ -399,3 +402,21 @@ def test_hostile_spans_are_stored_and_listed(store: Store, build: Callable[[], l
     assert answer(store).startswith(b"[{")
     assert len(list_traces(store, 1, ListQuery()).items) == 1
     assert check_reconciles(store, 1) == {}
+
+
+def test_what_is_wrong_with_a_run_is_found_when_it_is_linked(store: Store) -> None:
+    """A loop is on record with its evidence as soon as its run is linked; linking again writes nothing, purging takes it away."""
+    said = {"gen_ai.tool.call.arguments": '{"q": "slots"}', "gen_ai.tool.call.result": "[]"}
+    calls = [tool_span(number, "search", 1, at=number, attributes=said) for number in range(2, 7)]
+    store_spans(store, [agent_span(1, lasts=60), *calls])
+    link_all(store)
+
+    with store.engine.connect() as conn:
+        rows = conn.execute(text("SELECT rule, severity, subject, observed, threshold, sentence FROM finding")).all()
+    assert [tuple(row) for row in rows] == [
+        ("L1", "warning", "search", 5.0, 4.0, "scheduler called search with the same arguments and the same answer 5 times")
+    ]
+    assert relink_all(store, None, NOW, make_rulebook(store)).changed == 0
+    purge(store, NOW + 1, NOW + 2)
+    with store.engine.connect() as conn:
+        assert conn.execute(text("SELECT count(*) FROM finding")).scalar() == 0

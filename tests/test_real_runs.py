@@ -15,8 +15,8 @@ from ingest.store.engine import Store, open_store
 from ingest.store.ledger import check_reconciles
 from ingest.store.maintenance import relink_all
 from ingest.store.prepare import prepare
-from ingest.store.prices import load_prices
 from ingest.store.writer import write_batches
+from webui.cli.rulebook import make_rulebook
 
 from .builders import T0
 from .wire import NOW, answer, bill, link_all
@@ -95,6 +95,6 @@ def test_every_span_is_there(stores: list[Store]) -> None:
 def test_relink_changes_nothing(stores: list[Store]) -> None:
     """Linking all of it again writes no row."""
     for store in stores:
-        report = relink_all(store, None, NOW, load_prices(store))
+        report = relink_all(store, None, NOW, make_rulebook(store))
         assert (report.traces, report.changed, report.failed) == (len(index()), 0, [])
         assert check_reconciles(store, 1) == {}

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from ingest.model import StoredSpan, Usage
+from ingest.model import Finding, StoredSpan, Usage
 from tests.builders import SECOND, T0, agent, chain, llm, tool
-from webui.analysis.detectors.model import Finding, Limits, Rules
+from webui.analysis.detectors.model import Limits, Rules
 from webui.analysis.detectors.registry import inspect, worst
 
 CHEAP = Usage(10, 1)

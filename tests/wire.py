@@ -11,10 +11,10 @@ from ingest.store.engine import Store
 from ingest.store.ledger import table_sums
 from ingest.store.linker import REST_NS, Pace, link_dirty
 from ingest.store.prepare import prepare
-from ingest.store.prices import load_prices
 from ingest.store.reader import read_spans, read_trace
 from ingest.store.writer import write_batches
 from webui.api_json import dump, span_json, trace_json
+from webui.cli.rulebook import make_rulebook
 
 from .builders import SECOND, T0, TRACE_ID, span_id
 
@@ -95,14 +95,14 @@ def store_spans(store: Store, spans: Sequence[Span], logs: Sequence[LogRecord] =
 
 def link_all(store: Store, now_ns: int = NOW) -> None:
     """Link until nothing is due."""
-    prices, pace = load_prices(store), Pace()
-    while link_dirty(store, lambda: now_ns + REST_NS, prices, pace).traces:
+    rules, pace = make_rulebook(store), Pace()
+    while link_dirty(store, lambda: now_ns + REST_NS, rules, pace).traces:
         pass
 
 
 def answer(store: Store, trace_id: bytes = TRACE_ID, now_ns: int = NOW + 3600 * SECOND, project_id: int = 1) -> bytes:
     """Return what the API answers of a trace and of its spans."""
-    prices = load_prices(store)
+    prices = make_rulebook(store).prices
     with store.engine.connect() as conn:
         stored = read_trace(conn, project_id, trace_id)
         whole = read_spans(conn, project_id, trace_id)

@@ -26,6 +26,8 @@ FIELD_KEYS: dict[str, tuple[str, ...]] = {
         "langfuse.user.id", "user.id", "enduser.id", "traceloop.association.properties.user_id", "ai.telemetry.metadata.userId",
         "ai.settings.context.userId", "langsmith.metadata.user_id", "mlflow.trace.user", "gen_ai.user", "llm.user", "gen_ai.request.user",
     ),
+    "environment": ("deployment.environment.name", "deployment.environment"),
+    "agent_version": ("gen_ai.agent.version",),
     "metadata": ("metadata",),
     "request_model": (
         "gen_ai.request.model", "llm.request.model_name", "llm.request.model", "ai.model.id", "embedding.model_name",

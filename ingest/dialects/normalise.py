@@ -99,6 +99,9 @@ def _read_identity(reading: Reading, facts: Facts) -> None:
     session = reading.word("session")
     facts.session_id = None if session is not None and session.startswith(_NOT_SESSIONS) else session
     facts.user_id = reading.word("user")
+    # A run may say where it runs and which version of the agent it is; a sender's word holds for all it sends.
+    facts.environment = reading.word("environment") or facts.environment
+    facts.version = reading.word("agent_version") or facts.version
     if "metadata" in reading.values and (facts.session_id is None or facts.user_id is None):
         _read_metadata(reading.values["metadata"], facts)
     operation = reading.word("operation")
@@ -135,6 +138,7 @@ def _read_handoff(reading: Reading, facts: Facts, dialect: Dialect) -> None:
     if target is None and facts.tool_name is not None and facts.tool_name.startswith("transfer_to_"):
         target = facts.tool_name.removeprefix("transfer_to_") or None
     facts.handoff_to = target
+    _read_other(reading, facts, dialect)
 
 
 def _read_other(reading: Reading, facts: Facts, dialect: Dialect) -> None:

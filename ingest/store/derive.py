@@ -11,7 +11,7 @@ import msgspec
 from ingest.chain.ledger import ledger_rows
 from ingest.chain.steps import in_order
 from ingest.chain.summary import preview, summarise
-from ingest.model import LedgerRow, Option, Run, Step, Totals, Trace
+from ingest.model import Finding, LedgerRow, Option, Run, Step, Totals, Trace
 
 Row = tuple[object, ...]
 
@@ -40,7 +40,16 @@ PriceVersion = Callable[[str, str, int], str]
 """Says which price list priced (provider, model, hour); empty for no model."""
 
 
-def derive(project_id: int, trace: Trace, price_version: PriceVersion) -> Derived:
+Inspect = Callable[[int, Run], Iterable[Finding]]
+"""Looks for what is wrong with a run of a project. Total, and a function of the run alone."""
+
+
+def inspect_nothing(project_id: int, run: Run) -> Iterable[Finding]:
+    """Find nothing."""
+    return ()
+
+
+def derive(project_id: int, trace: Trace, price_version: PriceVersion, inspect: Inspect = inspect_nothing) -> Derived:
     """Return the rows of a trace; a trace without runs has none."""
     key = (project_id, trace.trace_id)
     decisions, options = _decisions(key, trace)
@@ -52,8 +61,39 @@ def derive(project_id: int, trace: Trace, price_version: PriceVersion) -> Derive
             (*key, place, *_ledger_row(entry, price_version)) for place, entry in enumerate(ledger_rows(trace, ""))
         ],
         "reference": sorted(_references(key, trace.runs)),
+        "finding": _findings(key, trace, inspect),
     }
     return Derived(rows, options)
+
+
+_MOST_FINDINGS = 100
+"""Of one trace: one that has more is no worse."""
+
+_SPANS_SHOWN = 7
+
+
+def _findings(key: tuple[int, bytes], trace: Trace, inspect: Inspect) -> list[Row]:
+    found = [finding for run in trace.runs for finding in inspect(key[0], run)]
+    return [(*key, place, *_finding(finding), trace.last_seen_ns) for place, finding in enumerate(found[:_MOST_FINDINGS])]
+
+
+def _finding(finding: Finding) -> Row:
+    return (
+        finding.run_id,
+        finding.rule,
+        finding.severity,
+        clip(finding.agent),
+        clip(finding.subject),
+        float(finding.observed),
+        float(finding.limit),
+        finding.since_ns,
+        finding.last_ns,
+        b"".join(finding.spans[:_SPANS_SHOWN]),
+        clip(finding.sentence, _VALUE_BYTES),
+        clip(finding.detail, _VALUE_BYTES),
+        None if finding.wasted_nanos is None else _bounded(finding.wasted_nanos),
+        finding.wasted_ns,
+    )
 
 
 def clip(text: str, limit: int = NAME_BYTES) -> str:

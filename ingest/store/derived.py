@@ -175,6 +175,26 @@ reference = Table(
 
 Index("ix_reference_folded", reference.c.project_id, reference.c.folded)
 
+finding = Table(
+    "finding",
+    metadata,
+    *_keys(),
+    Column("place", Integer, primary_key=True),
+    Column("run_id", LargeBinary, nullable=False),
+    *_texts("rule", "severity", "agent", "subject", nullable=False),
+    Column("observed", Float, nullable=False),
+    Column("threshold", Float, nullable=False),
+    *_counts("since_ns", "last_ns"),
+    Column("spans", LargeBinary, nullable=False),
+    *_texts("sentence", "detail", nullable=False),
+    Column("wasted_nanos", BigInteger),
+    *_counts("wasted_ns", "seen_ns"),
+    sqlite_with_rowid=False,
+)
+"""What detectors found in single runs. ``seen_ns`` is when the last span of the trace arrived: alerts ask what is new by it."""
+
+Index("ix_finding_seen", finding.c.seen_ns)
+
 search_doc = Table(
     "search_doc",
     metadata,
@@ -213,5 +233,5 @@ tombstone = Table(
 )
 """Traces that retention deleted, so that a lookup can say so."""
 
-DERIVED = (summary, run, decision, option_set, ledger, rollup_hour, rollup_day, reference, search_doc)
+DERIVED = (summary, run, decision, option_set, ledger, rollup_hour, rollup_day, reference, finding, search_doc)
 """Every table that linking rebuilds."""

@@ -17,8 +17,8 @@ from sqlalchemy import TextClause, text
 from ingest.chain.reconstruct import TraceContext, reconstruct
 
 from .bulk import Row, Transaction, marks, take_turn, transaction
-from .derive import Derived, derive
-from .derived import decision, ledger, option_set, reference, run, summary
+from .derive import Derived, Inspect, derive, inspect_nothing
+from .derived import decision, finding, ledger, option_set, reference, run, summary
 from .engine import Store, StoreBusy
 from .ledger import move_rollups
 from .prices import StoredPrices, save_prices
@@ -40,13 +40,22 @@ REST_NS = 250_000_000
 _READ_TRACES = 8
 """So many traces are read at once: few, because each of them may be huge."""
 
-_TABLES = (summary, run, decision, ledger, reference)
+_TABLES = (summary, run, decision, ledger, reference, finding)
 
 _KEEP_OPTION = "(project_id, set_hash, place) DO NOTHING"
 _MARK_LINKED = (
     "UPDATE trace SET linked_version = ?, dirty_ns = CASE WHEN version = ? THEN NULL ELSE dirty_ns END "
     "WHERE project_id = ? AND trace_id = ?"
 )
+
+
+class Rulebook(NamedTuple):
+    """What is applied to every trace, beside what its own spans say."""
+
+    prices: StoredPrices
+    inspect: Inspect = inspect_nothing
+
+
 class LinkReport(msgspec.Struct):
     """What linking did."""
 
@@ -71,17 +80,17 @@ class _Linked(msgspec.Struct):
     took_ns: int
 
 
-def link_traces(store: Store, keys: Collection[TraceKey], now_ns: int, prices: StoredPrices) -> LinkReport:
+def link_traces(store: Store, keys: Collection[TraceKey], now_ns: int, rules: Rulebook) -> LinkReport:
     """Link traces; what is not in the store is passed over. Raises ``StoreBusy`` where the store cannot be written now."""
     report = LinkReport()
     batch: list[_Linked] = []
     for group in _groups(sorted(set(keys))):
-        for one in _derive_group(store, group, now_ns, prices, report):
+        for one in _derive_group(store, group, now_ns, rules, report):
             batch.append(one)
             if len(batch) >= BATCH_TRACES or sum(linked.spans for linked in batch) >= BATCH_SPANS:
-                _write_or_split(store, batch, prices, report)
+                _write_or_split(store, batch, rules.prices, report)
                 batch = []
-    _write_or_split(store, batch, prices, report)
+    _write_or_split(store, batch, rules.prices, report)
     return report
 
 
@@ -94,7 +103,7 @@ def _groups(keys: Sequence[TraceKey]) -> Iterator[tuple[int, list[bytes]]]:
 
 
 def _derive_group(
-    store: Store, group: tuple[int, Sequence[bytes]], now_ns: int, prices: StoredPrices, report: LinkReport
+    store: Store, group: tuple[int, Sequence[bytes]], now_ns: int, rules: Rulebook, report: LinkReport
 ) -> Iterator["_Linked"]:
     project_id, trace_ids = group
     started = perf_counter_ns()
@@ -102,7 +111,7 @@ def _derive_group(
         found = read_traces(conn, project_id, trace_ids)
     share = (perf_counter_ns() - started) // max(len(found), 1)
     for trace_id, stored in found.items():
-        one = _derive_one((project_id, trace_id), stored, now_ns, prices)
+        one = _derive_one((project_id, trace_id), stored, now_ns, rules)
         if one is None:
             report.failed.append((project_id, trace_id))
         else:
@@ -110,13 +119,13 @@ def _derive_group(
             yield one
 
 
-def _derive_one(key: TraceKey, stored: StoredTrace, now_ns: int, prices: StoredPrices) -> "_Linked | None":
+def _derive_one(key: TraceKey, stored: StoredTrace, now_ns: int, rules: Rulebook) -> "_Linked | None":
     started = perf_counter_ns()
     project_id, trace_id = key
-    context = TraceContext(trace_id, stored.first_seen_ns, stored.last_seen_ns, now_ns, prices.price)
+    context = TraceContext(trace_id, stored.first_seen_ns, stored.last_seen_ns, now_ns, rules.prices.price)
     try:
         trace = reconstruct(stored.spans, context)
-        derived = derive(project_id, trace, prices.version_of)
+        derived = derive(project_id, trace, rules.prices.version_of, rules.inspect)
         docs = documents(stored.spans, trace)
     except Exception:
         # Whatever is wrong with one trace must not keep all others out of the lists.
@@ -246,21 +255,21 @@ class Pace:
         return len(self._not_before)
 
 
-def link_dirty(store: Store, clock_ns: Callable[[], int], prices: StoredPrices, pace: Pace) -> LinkReport:
+def link_dirty(store: Store, clock_ns: Callable[[], int], rules: Rulebook, pace: Pace) -> LinkReport:
     """Link the traces that changed longest ago, at most a batch; raises ``StoreBusy`` where the store cannot be written."""
-    return _link_due(store, _DIRTY, REST_NS, _Clockwork(clock_ns, prices, pace))
+    return _link_due(store, _DIRTY, REST_NS, _Clockwork(clock_ns, rules, pace))
 
 
-def link_silent(store: Store, clock_ns: Callable[[], int], prices: StoredPrices, pace: Pace) -> LinkReport:
+def link_silent(store: Store, clock_ns: Callable[[], int], rules: Rulebook, pace: Pace) -> LinkReport:
     """Link open traces again that have been silent for too long: their runs count as lost now."""
-    return _link_due(store, _SILENT, 0, _Clockwork(clock_ns, prices, pace))
+    return _link_due(store, _SILENT, 0, _Clockwork(clock_ns, rules, pace))
 
 
 class _Clockwork(NamedTuple):
     """What linking what is due depends on, besides the store."""
 
     clock_ns: Callable[[], int]
-    prices: StoredPrices
+    rules: Rulebook
     pace: Pace
 
 
@@ -271,7 +280,7 @@ def _link_due(store: Store, due: TextClause, rest_ns: int, work: _Clockwork) -> 
         found = conn.execute(due, {"now": now_ns - rest_ns, "most": BATCH_TRACES + work.pace.waiting()}).all()
     due_now = (((project_id, bytes(trace_id)), bool(early)) for project_id, trace_id, early in found)
     keys = work.pace.ready(due_now, now_ns)[:BATCH_TRACES]
-    report = link_traces(store, keys, now_ns, work.prices)
+    report = link_traces(store, keys, now_ns, work.rules)
     if keys:
         work.pace.note(report, work.clock_ns())
     return report

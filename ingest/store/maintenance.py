@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import Table, func, select, tuple_
 
 from .bulk import Transaction, marks, take_turn, transaction
-from .derived import decision, ledger, reference, run, summary
+from .derived import decision, finding, ledger, reference, run, summary
 from .engine import Store
 from .ledger import check_reconciles, move_rollups, read_ledger, rebuild_rollups
-from .linker import BATCH_TRACES, LinkReport, TraceKey, link_traces
-from .prices import StoredPrices
+from .linker import BATCH_TRACES, LinkReport, Rulebook, TraceKey, link_traces
 from .schema import chunk, log_chunk, log_record, span, trace
 from .search import forget_documents
 
@@ -23,7 +22,7 @@ _PAGE = 512
 _PURGE_TRACES = 100
 """How many traces one transaction deletes: some milliseconds, so that nobody waits for long."""
 
-_OF_TRACES = (summary, run, decision, ledger, reference, span, chunk, log_record, log_chunk, trace)
+_OF_TRACES = (summary, run, decision, ledger, reference, finding, span, chunk, log_record, log_chunk, trace)
 """Every table with rows of single traces, but the text index."""
 
 
@@ -36,7 +35,7 @@ def no_progress(done: int, total: int) -> None:
     """Tell nobody."""
 
 
-def relink_all(store: Store, project_id: int | None, now_ns: int, prices: StoredPrices, progress: Progress = no_progress) -> LinkReport:
+def relink_all(store: Store, project_id: int | None, now_ns: int, rules: Rulebook, progress: Progress = no_progress) -> LinkReport:
     """Link every trace again, of one project or of all, and bring roll-ups that do not reconcile in line with the ledger.
 
     Changes nothing where nothing changed but the time, open runs that are lost by now excepted. Raises ``StoreBusy``.
@@ -44,7 +43,7 @@ def relink_all(store: Store, project_id: int | None, now_ns: int, prices: Stored
     whole = LinkReport()
     total, done = _count_traces(store, project_id), 0
     for keys in _pages(store, project_id, BATCH_TRACES):
-        part = link_traces(store, keys, now_ns, prices)
+        part = link_traces(store, keys, now_ns, rules)
         whole.traces += part.traces
         whole.spans += part.spans
         whole.changed += part.changed

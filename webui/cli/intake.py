@@ -10,11 +10,11 @@ from ingest.otlp import protobuf as otlp_protobuf
 from ingest.store.engine import Store
 from ingest.store.linker import TraceKey, link_traces
 from ingest.store.prepare import Prepared, prepare
-from ingest.store.prices import load_prices
 from ingest.store.writer import write_batches
 
 from .otlp_files import Request
 from .progress import Told
+from .rulebook import make_rulebook
 
 _GROUP_SPANS = 4_000
 _GROUP_REQUESTS = 256
@@ -78,9 +78,9 @@ class Intake:
     def link(self, told: Told) -> int:
         """Link every trace that was touched; returns how many could not be. Raises ``StoreBusy``."""
         keys: list[TraceKey] = [(self.project_id, trace_id) for trace_id in sorted(self.touched)]
-        prices, failed = load_prices(self.store), 0
+        rules, failed = make_rulebook(self.store), 0
         for start in range(0, len(keys), _LINKED_AT_ONCE):
             part = keys[start : start + _LINKED_AT_ONCE]
-            failed += len(link_traces(self.store, part, time.time_ns(), prices).failed)
+            failed += len(link_traces(self.store, part, time.time_ns(), rules).failed)
             told(start + len(part), len(keys))
         return failed

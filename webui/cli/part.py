@@ -11,7 +11,7 @@ from .supervised import ready_line
 RUNNERS = {
     "ingest": ("ingest.serve", "serve"),
     "web": ("webui.server", "serve"),
-    "worker": ("ingest.worker", "work"),
+    "worker": ("webui.cli.rulebook", "run_worker"),
     "migrate": ("webui.cli.migrating", "run_migration"),
     "demo": ("webui.cli.demo_runs", "import_demo"),
 }

@@ -9,7 +9,6 @@ from ingest.rates import PRICE_LIST_VERSION
 from ingest.store.access import list_projects
 from ingest.store.engine import Store
 from ingest.store.maintenance import relink_all
-from ingest.store.prices import load_prices
 from ingest.store.repricing import PriceChange, billed_nanos, find_price_changes, store_price_changes
 from webui.format import money, plural
 
@@ -17,6 +16,7 @@ from .errors import CliError
 from .opening import opened_store, read_settings
 from .plain import plain_line
 from .progress import progress_bar
+from .rulebook import make_rulebook
 
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         before = _bills(store)
         store_price_changes(store, changes)
         with progress_bar("Pricing") as move:
-            report = relink_all(store, None, time.time_ns(), load_prices(store), move)
+            report = relink_all(store, None, time.time_ns(), make_rulebook(store), move)
         for line in (*_price_lines(changes), *_bill_lines(before, _bills(store))):
             print(plain_line(line))
     print("Restart the running parts of Clew: they go on with the prices they started with.")

@@ -13,13 +13,13 @@ from ingest.store.chunks import renormalise_logs, renormalise_spans
 from ingest.store.engine import Store
 from ingest.store.linker import LinkReport, link_traces
 from ingest.store.maintenance import purge, relink_all, renormalise_all
-from ingest.store.prices import load_prices
 from webui.format import plural, size
 from webui.lookup import trace_ids_in
 
 from .errors import CliError
 from .opening import opened_store, read_settings
 from .progress import progress_bar
+from .rulebook import make_rulebook
 
 _DAY_NS = 86_400 * 10**9
 
@@ -72,7 +72,7 @@ def _relink_all(store: Store) -> tuple[LinkReport, int]:
     with progress_bar("Reading") as move:
         read_anew = renormalise_all(store, None, renormalise_spans, renormalise_logs, move)
     with progress_bar("Linking") as move:
-        return relink_all(store, None, time.time_ns(), load_prices(store), move), read_anew
+        return relink_all(store, None, time.time_ns(), make_rulebook(store), move), read_anew
 
 
 def _relink_some(store: Store, asked: Sequence[str]) -> tuple[LinkReport, int]:
@@ -80,7 +80,7 @@ def _relink_some(store: Store, asked: Sequence[str]) -> tuple[LinkReport, int]:
     if len(trace_ids) != len(set(asked)):
         raise CliError("Each trace is named by its whole id of 32 hex digits.")
     keys = [(project.id, trace_id) for project in list_projects(store) for trace_id in trace_ids]
-    return link_traces(store, keys, time.time_ns(), load_prices(store)), 0
+    return link_traces(store, keys, time.time_ns(), make_rulebook(store)), 0
 
 
 _OPERATIONS = {"backup": _backup, "purge": _purge, "relink": _relink}

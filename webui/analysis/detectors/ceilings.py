@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ingest.model import Step, Usage
+from ingest.model import Finding, Severity, Step, Usage
 
-from .model import Finding, Limits, Seen, Severity
+from .model import Limits, Seen
 
 DEFAULT = Limits(0.8, 1.0)
 """Shares of the ceiling."""

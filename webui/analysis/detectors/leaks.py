@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from ingest.model import Step
+from ingest.model import Finding, Severity, Step
 
-from .model import Finding, Seen, Severity
+from .model import Seen
 
 _MOST_CHARS = 20_000
 """Of one text; a secret beyond is not looked for."""

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from ingest.model import Step
+from ingest.model import Finding, Severity, Step
 
-from .model import Call, Finding, Limits, Seen, Severity
+from .model import Call, Limits, Seen
 
 DEFAULTS: dict[str, Limits] = {
     "L1": Limits(4, 8), "L2": Limits(8, 20), "L3": Limits(3, 6), "L4": Limits(5, 10), "L5": Limits(4, 8), "L6": Limits(0.3, 0.15),

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from ingest.chain.steps import in_order
-from ingest.model import Run
+from ingest.model import Finding, Run
 
 from .ceilings import ceilings
 from .digest import call_of
 from .leaks import injections, leaks, unchecked_deeds
 from .loops import calls_with_other_answers, cycles, error_streaks, fan_out, identical_calls, no_progress, repeated_thoughts
-from .model import Detector, Finding, Rules, Seen
+from .model import Detector, Rules, Seen
 
 DETECTORS: tuple[tuple[str, Detector], ...] = (
     ("L1", identical_calls),
