@@ -95,14 +95,39 @@ def _masked(text: str, start: int, end: int) -> str:
     return f"{before}[{end - start} characters]{after}"
 
 
-_INJECTION = re.compile(
+class _Order(NamedTuple):
+    signs: tuple[str, ...]
+    """One of them is in every text that matches."""
+    pattern: re.Pattern[str]
+
+
+_OVERRIDE = (
     r"(?:ignore|disregard|forget)\s{1,3}(?:(?:all|any|the|your|of|my)\s{1,3}){0,3}(?:previous|prior|above|earlier|system)\s{1,3}"
     r"(?:instructions?|prompts?|rules|messages?)"
-    r"|you\s{1,3}are\s{1,3}now\s{1,3}(?:in\s{1,3})?(?:developer|admin|root|unrestricted|jailbr)"
-    r"|(?:reveal|print|repeat|send)\s{1,3}(?:me\s{1,3})?(?:your|the)\s{1,3}(?:system\s{1,3}prompt|instructions)"
-    r"|(?:send|forward|e-?mail|post|upload)\s{1,3}[^.\n]{0,80}?\s(?:to|at)\s{1,3}(?:https?://|[\w.+-]{1,64}@)",
-    re.IGNORECASE,
 )
+_ORDERS = (
+    _Order(("ignore", "disregard", "forget"), re.compile(_OVERRIDE)),
+    _Order(("you are now",), re.compile(r"you\s{1,3}are\s{1,3}now\s{1,3}(?:in\s{1,3})?(?:developer|admin|root|unrestricted|jailbr)")),
+    _Order(
+        ("prompt", "instructions"),
+        re.compile(r"(?:reveal|print|repeat|send)\s{1,3}(?:me\s{1,3})?(?:your|the)\s{1,3}(?:system\s{1,3}prompt|instructions)"),
+    ),
+    _Order(
+        ("@", "://"),
+        re.compile(r"(?:send|forward|e-?mail|post|upload)\s{1,3}[^.\n]{0,80}?\s(?:to|at)\s{1,3}(?:https?://|[\w.+-]{1,64}@)"),
+    ),
+)
+
+
+def _order_in(text: str) -> str | None:
+    """Return what reads like an instruction in a text."""
+    low = text[:_MOST_CHARS].lower()
+    for order in _ORDERS:
+        if any(sign in low for sign in order.signs):
+            match = order.pattern.search(low)
+            if match is not None:
+                return match[0]
+    return None
 
 
 def injections(seen: Seen) -> list[Finding]:
@@ -110,10 +135,10 @@ def injections(seen: Seen) -> list[Finding]:
     found = []
     for step in seen.steps:
         text = step.tool.result if step.tool is not None else None
-        match = _INJECTION.search(text[:_MOST_CHARS]) if text else None
-        if text and match and step.tool is not None:
+        order = _order_in(text) if text else None
+        if order is not None and step.tool is not None:
             sentence = f"the answer of {step.tool.name} tells {seen.run.agent} what to do"
-            found.append(_finding(seen, "P3", "info", step.tool.name, step, sentence, match[0]))
+            found.append(_finding(seen, "P3", "info", step.tool.name, step, sentence, order))
     return found
 
 

@@ -1,6 +1,8 @@
 """Loops: a run that does again what it has done, learns nothing new, or only fails. One pass over its calls each."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -141,6 +143,7 @@ def arguments_of(call: Call) -> str:
 
 
 _PERIODS = range(2, 9)
+_FEWEST_ROUNDS = 3
 
 
 def cycles(seen: Seen) -> list[Finding]:
@@ -149,6 +152,8 @@ def cycles(seen: Seen) -> list[Finding]:
     For each period the number of calls that equal the one a period before is carried along, so that a call costs seven comparisons.
     """
     calls = [call for call in seen.calls if not call.polls]
+    if max(Counter(call.digest for call in calls).values(), default=0) < _FEWEST_ROUNDS:
+        return []
     alike = dict.fromkeys(_PERIODS, 0)
     best: tuple[int, int, int] | None = None
     for place, call in enumerate(calls):
@@ -156,8 +161,10 @@ def cycles(seen: Seen) -> list[Finding]:
             same = place >= period and calls[place - period].digest == call.digest
             alike[period] = alike[period] + 1 if same else 0
             repeats = alike[period] // period + 1
+            if repeats < _FEWEST_ROUNDS or (best is not None and repeats <= best[0]):
+                continue
             # One call alone is no cycle: that is L1's or L2's.
-            if repeats >= 3 and (best is None or repeats > best[0]) and len({c.digest for c in calls[place - period + 1 : place + 1]}) > 1:
+            if len({one.digest for one in calls[place - period + 1 : place + 1]}) > 1:
                 best = repeats, period, place
     if best is None:
         return []
@@ -206,14 +213,16 @@ def error_streaks(seen: Seen) -> list[Finding]:
 _FEWEST_WORDS, _MOST_WORDS = 8, 200
 _LOOKED_BACK = 5
 _ALIKE = 0.9
+_SHORTER = 0.8
 _THOUGHT_CHARS = 2_000
 
 _Shingles = frozenset[tuple[str, str, str, str, str]]
 
 
+@lru_cache(maxsize=256)
 def _shingles(text: str) -> _Shingles:
     """Return every five words that follow each other; none of a text too short to be told from another."""
-    words = text[:_THOUGHT_CHARS].lower().split()[:_MOST_WORDS]
+    words = text.lower().split()[:_MOST_WORDS]
     if len(words) < _FEWEST_WORDS:
         return frozenset()
     return frozenset(zip(words, words[1:], words[2:], words[3:], words[4:], strict=False))
@@ -222,17 +231,18 @@ def _shingles(text: str) -> _Shingles:
 def repeated_thoughts(seen: Seen) -> list[Finding]:
     """L5: thinking or saying the same thing again: nine tenths of all sequences of five words are those of one of the last five."""
     thinking = [step for step in seen.steps if step.thought or (step.kind == "llm" and step.output)]
-    recent: list[_Shingles] = []
+    limits = limits_of(seen, "L5")
+    if len(thinking) < min(limit for limit in (limits.warning, limits.critical, len(thinking) + 1) if limit is not None):
+        return []
+    recent: list[str] = []
     streak: list[Step] = []
     longest: list[Step] = []
     for step in thinking:
-        now = _shingles(step.thought or step.output or "")
-        repeats = bool(now) and any(_overlap(now, before) >= _ALIKE for before in recent)
-        streak = [*streak, step] if repeats else [step]
+        now = (step.thought or step.output or "")[:_THOUGHT_CHARS]
+        streak = [*streak, step] if any(_is_alike(now, before) for before in recent) else [step]
         if len(streak) > len(longest):
             longest = streak
         recent = [*recent[1 - _LOOKED_BACK :], now]
-    limits = limits_of(seen, "L5")
     severity = severity_of(len(longest), limits)
     if severity is None:
         return []
@@ -243,12 +253,13 @@ def repeated_thoughts(seen: Seen) -> list[Finding]:
     return [_finding(seen, _Repetition("L5", severity, "thought", longest, len(longest), limit or 0, crossed, sentence, detail))]
 
 
-def _overlap(one: _Shingles, other: _Shingles) -> float:
-    # Sets of too different sizes cannot overlap so far: most pairs need no intersection.
-    if not one or not other or not _ALIKE <= len(one) / len(other) <= 1 / _ALIKE:
-        return 0.0
-    common = len(one & other)
-    return common / (len(one) + len(other) - common)
+def _is_alike(one: str, other: str) -> bool:
+    """Tell whether two texts share nine tenths of their shingles (Jaccard). Most pairs differ in length and need no closer look."""
+    if not _SHORTER * len(other) <= len(one) <= len(other) / _SHORTER:
+        return False
+    these, those = _shingles(one), _shingles(other)
+    common = len(these & those)
+    return common > 0 and common >= _ALIKE * (len(these) + len(those) - common)
 
 
 _MANY_CALLS = 30
