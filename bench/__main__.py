@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from http.client import HTTPException
 
-from . import freshness, giant, ingest, reads, start
+from . import freshness, giant, ingest, reads, sdk, start
 from .figures import Figure, table
 from .fill import WrongAnswer
 from .scale import FULL, QUICK, Scale
@@ -22,6 +22,7 @@ _ALONE: tuple[tuple[str, Callable[[Scale], Iterator[Figure]]], ...] = (
     ("ingest", ingest.measure),
     ("freshness", freshness.measure),
     ("giant", giant.measure),
+    ("sdk", sdk.measure),
 )
 NAMES = tuple(name for name, _ in _ALONE) + reads.NAMES
 

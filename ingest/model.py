@@ -9,7 +9,7 @@ Three layers, each a pure function of the one before:
 Times are integer nanoseconds since the Unix epoch and money is integer nano-dollars. ``None`` means unknown, never zero.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -440,32 +440,3 @@ class LedgerRow(msgspec.Struct, frozen=True):
     unpriced_calls: int
     duration_ns: int
     price_version: str
-
-
-Severity = Literal["info", "warning", "critical"]
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One rule met in one run."""
-
-    rule: str
-    severity: Severity
-    run_id: bytes
-    agent: str
-    subject: str
-    """What repeats, fails or leaks: a tool, a model, an agent; part of an alert's identity."""
-    observed: float
-    limit: float
-    """The threshold that was crossed, in the unit of ``observed``."""
-    since_ns: int
-    """When it was crossed, by the clock of the agent's process."""
-    last_ns: int
-    spans: tuple[bytes, ...]
-    """The first, the last, and up to five between."""
-    sentence: str
-    """What happened, who did it, how often."""
-    detail: str = ""
-    """Arguments, a thought or a masked match, at most 200 characters."""
-    wasted_nanos: int | None = None
-    """What was spent from the point on where it should have stopped; None where that is not known."""
-    wasted_ns: int = 0

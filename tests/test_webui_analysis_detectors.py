@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from ingest.model import Finding, StoredSpan, Usage
+from ingest.findings import Finding
+from ingest.model import StoredSpan, Usage
 from tests.builders import SECOND, T0, agent, chain, llm, tool
 from webui.analysis.detectors.model import Limits, Rules
 from webui.analysis.detectors.registry import inspect, worst

@@ -1,7 +1,7 @@
 """The one pipeline of this process: what the recorders need to start a span, and nothing of how it is sent."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from opentelemetry.trace import Span, Tracer
@@ -31,7 +31,7 @@ class Active:
     price: Price | None = None
     control_url: str | None = None
     base_url: str | None = None
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
     control_interval_s: float = 2.0
     fail_closed: bool = False
     heartbeat_s: float = 15.0

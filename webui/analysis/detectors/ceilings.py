@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ingest.model import Finding, Severity, Step, Usage
+from ingest.findings import Finding, Severity
+from ingest.model import Step, Usage
 
 from .model import Limits, Seen
 

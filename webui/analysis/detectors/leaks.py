@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from ingest.model import Finding, Severity, Step
+from ingest.findings import Finding, Severity
+from ingest.model import Step
 
 from .model import Seen
 
@@ -45,7 +46,7 @@ def leaks(seen: Seen) -> list[Finding]:
         for name, severity, match in _matches(text, seen.rules.canaries):
             masked = f"{where}: {_masked(text, *match)}"
             sentence = f"{seen.run.agent} let {name} out in {where}"
-            found.setdefault((name, step.span_id), _finding(seen, "P1", severity, name, step, sentence, masked))
+            found.setdefault((name, step.span_id), _finding(seen, _Sign("P1", severity, name, step, sentence, masked)))
     return list(found.values())
 
 
@@ -138,7 +139,7 @@ def injections(seen: Seen) -> list[Finding]:
         order = _order_in(text) if text else None
         if order is not None and step.tool is not None:
             sentence = f"the answer of {step.tool.name} tells {seen.run.agent} what to do"
-            found.append(_finding(seen, "P3", "info", step.tool.name, step, sentence, order))
+            found.append(_finding(seen, _Sign("P3", "info", step.tool.name, step, sentence, order)))
     return found
 
 
@@ -158,24 +159,36 @@ def unchecked_deeds(seen: Seen) -> list[Finding]:
         elif step.tool is not None and step.tool.name in seen.rules.high_impact:
             if not checked and step.tool.error is None:
                 sentence = f"{seen.run.agent} ran {step.tool.name} before anything was checked"
-                found.append(_finding(seen, "P4", "warning", step.tool.name, step, sentence, _text(step.tool.arguments)))
+                sign = _Sign("P4", "warning", step.tool.name, step, sentence, _text(step.tool.arguments))
+                found.append(_finding(seen, sign))
         elif step.tool is not None and step.tool.error is None and _CHECKING.search(step.tool.name):
             checked = True
     return found
 
 
-def _finding(seen: Seen, rule: str, severity: Severity, subject: str, step: Step, sentence: str, detail: str) -> Finding:
+class _Sign(NamedTuple):
+    """One step at which a rule is met."""
+
+    rule: str
+    severity: Severity
+    subject: str
+    step: Step
+    sentence: str
+    detail: str
+
+
+def _finding(seen: Seen, sign: _Sign) -> Finding:
     return Finding(
-        rule=rule,
-        severity=severity,
+        rule=sign.rule,
+        severity=sign.severity,
         run_id=seen.run.run_id,
         agent=seen.run.agent,
-        subject=subject,
+        subject=sign.subject,
         observed=1,
         limit=1,
-        since_ns=step.started_ns,
-        last_ns=step.ended_ns,
-        spans=(step.span_id,),
-        sentence=sentence,
-        detail=detail[:200],
+        since_ns=sign.step.started_ns,
+        last_ns=sign.step.ended_ns,
+        spans=(sign.step.span_id,),
+        sentence=sign.sentence,
+        detail=sign.detail[:200],
     )

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from ingest.model import Finding, Severity, Step
+from ingest.findings import Finding, Severity
+from ingest.model import Step
 
 from .model import Call, Limits, Seen
 

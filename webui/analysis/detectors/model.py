@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from ingest.model import Finding, Run, Step
+from ingest.findings import Finding
+from ingest.model import Run, Step
 
 
 class Limits(msgspec.Struct, frozen=True):

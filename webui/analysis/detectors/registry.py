@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from ingest.chain.steps import in_order
-from ingest.model import Finding, Run
+from ingest.findings import Finding
+from ingest.model import Run
 
 from .ceilings import ceilings
 from .digest import call_of
