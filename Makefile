@@ -9,7 +9,7 @@ DATA := $(if $(CLEW_DATA_DIR),$(CLEW_DATA_DIR),data)
 # More options for `clew up`, `pytest` or the benchmarks: make demo ARGS="--port 8080"
 ARGS ?=
 
-demo: install ## show recorded agent runs, until Ctrl-C
+demo: install ## show the sample agent at work, until Ctrl-C
 	@CLEW_DATA_DIR="$(DATA)" .venv/bin/clew up --demo $(ARGS)
 
 up: install ## run Clew, until Ctrl-C

@@ -46,6 +46,8 @@ class Settings:
     alert_from: str = ""
     alert_to: str = ""
     webhook_url: str = ""
+    webhook_private: bool = False
+    """Whether the webhook may be an address inside: of this machine or its network."""
 
 
 def _boolean(text: str) -> bool:
@@ -112,6 +114,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "otlp_grpc_port": _port,
     "base_url": _base_url,
     "auth": _boolean,
+    "webhook_private": _boolean,
     "max_body_bytes": _bytes,
     "retention_days": _days,
     "log_format": _log_format,

@@ -5,7 +5,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .settings import Settings
 from .store.engine import Store, StoreBusy, open_store
@@ -20,19 +20,25 @@ Ready = Callable[[str, str], None]
 MakeRulebook = Callable[[Store], Rulebook]
 """Reads the prices and the detectors' settings of a store."""
 
+Beside = Callable[[threading.Event, Store], None]
+"""Something that is done beside the linking, in a thread of its own, until the event is set."""
+
 POLL_S = 0.15
 """How often the store is asked for changed traces: one look into a nearly empty index."""
 
 _SWEEP_NS = 5_000_000_000
 _BUSY_S = 1.0
 
+_END_S = 3.0
+"""What is done beside has so long to end each; what is cut off then was one short transaction, or is done again."""
+
 _DAY_NS = 86_400 * 10**9
 _PURGE_S = 600.0
 """How often traces that are too old are looked for."""
 
 
-def work(settings: Settings, ready: Ready, make_rulebook: MakeRulebook) -> None:
-    """Link until SIGTERM or SIGINT, then finish the batch at hand and return."""
+def work(settings: Settings, ready: Ready, make_rulebook: MakeRulebook, beside: Sequence[Beside] = ()) -> None:
+    """Link until SIGTERM or SIGINT, then finish the batch at hand and return; ``beside`` has a few seconds to end too."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -46,8 +52,13 @@ def work(settings: Settings, ready: Ready, make_rulebook: MakeRulebook) -> None:
         # Beside the linking, which must not wait until a year is deleted. What is cut off at the end was one short transaction.
         keep = (stop, store, round(settings.retention_days * _DAY_NS))
         threading.Thread(target=purge_until, args=keep, name="purge", daemon=True).start()
+    others = [threading.Thread(target=one, args=(stop, store), name=f"beside {place}", daemon=True) for place, one in enumerate(beside)]
+    for thread in others:
+        thread.start()
     ready("worker", "")
     run_until(stop, store, rules)
+    for thread in others:
+        thread.join(_END_S)
 
 
 def purge_until(stop: threading.Event, store: Store, keep_ns: int, clock_ns: Callable[[], int] = time.time_ns) -> None:

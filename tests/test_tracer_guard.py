@@ -446,3 +446,18 @@ def test_without_an_address_a_closed_guard_refuses() -> None:
             raise AssertionError("not reached")
         with agent_run("b"), step("s"):
             assert current_run()
+
+
+def test_what_is_no_budget_is_refused_at_once() -> None:
+    """Where it is written, not in the middle of a run."""
+    mistakes: list[dict[str, Any]] = [{"tokens": "many"}, {"usd": True}]
+    for wrong in mistakes:
+        with pytest.raises(TypeError):
+            Budget(**wrong)
+    for negative in (-1, float("nan")):
+        with pytest.raises(ValueError):
+            Budget(usd=negative)
+    with pytest.raises(TypeError):
+        agent_run("a", budget={"tokens": 1})  # type: ignore[call-overload]  # likewise
+    with pytest.raises(TypeError):
+        agent_run("a", budgets=Budget())  # type: ignore[call-overload]  # likewise

@@ -823,7 +823,10 @@ def test_content_can_be_off(captured: Captured) -> None:
     with capture(content=False) as silent:
         use_everything()
         tool("t", arguments={"secret": 1})(lambda: "secret")()
-    text = json.dumps([dict(span.attributes or {}) for span in silent.spans])
+        with pytest.raises(ValueError), tool("t") as call:
+            call.fail("secret")
+            raise ValueError("secret")
+    text = json.dumps([[dict(span.attributes or {}), span.status.description, str(span.events)] for span in silent.spans])
     assert not any(word in text for word in ("secret", "messages", "arguments\"", "hm"))
     assert "clew.decision.chosen" in text
 
@@ -930,3 +933,21 @@ def test_an_agent_that_calls_itself_fails_for_itself(captured: Captured) -> None
         with pytest.raises(ValueError):
             down(2)
     assert [len(span.events) for span in captured.spans] == [1] * 60
+
+
+def test_the_watcher_lets_open_work_speak() -> None:
+    """By a thread of its own, at the pace configured, until the work ends."""
+    with capture():
+        before = active.current()
+        assert before is not None
+        beat = threading.Event()
+
+        def hear(span: Any, words: Any) -> None:
+            if words["clew.announce"] == "heartbeat":
+                beat.set()
+
+        active.activate(replace(before, announce=hear, heartbeat_s=0.01, announce_after_s=0.01))
+        with agent_run("a"):
+            assert beat.wait(10)
+            beat.clear()
+            assert beat.wait(10)

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from .tracer_play import switch_off
 from .webui_cli import clew
 
 LIMIT_S = 60
@@ -154,16 +155,32 @@ def test_settings_that_cannot_be_are_one_line(tmp_path: Path, environ: dict[str,
 
 
 def test_the_demo_prints_links_that_lead_to_runs(tmp_path: Path) -> None:
-    """Each recorded run has a link, and each link a page; a second start imports nothing twice."""
+    """The sample agent works against what was started; each of its runs has a link, and each link a page that tells how it ended."""
     with running(tmp_path, "--demo") as up:
         up.until("  what they cost:")
         links = re.findall(r"http://\S+/traces/[0-9a-f]{32}", "\n".join(up.lines))
-        assert len(links) >= 5
+        assert len(links) == len(set(links)) >= 5
         for link in links:
             with urllib.request.urlopen(link, timeout=10) as answer:
-                assert answer.status == 200
-        first = [clew(f"sqlite:///{tmp_path / 'clew.db'}", "export", link[-32:]).out for link in links]
-    with running(tmp_path, "--demo") as up:
-        up.until("  what they cost:")
-        again = [clew(f"sqlite:///{tmp_path / 'clew.db'}", "export", link[-32:]).out for link in links]
-    assert again == first
+                assert b"scheduler" in answer.read()
+        ends = " ".join(line.split("http")[0] for line in up.lines if "/traces/" in line)
+        assert "completed" in ends
+        assert "guardrail" in ends
+        assert "model unavailable" in ends
+
+
+def test_history_is_made_against_what_runs(tmp_path: Path) -> None:
+    """``clew demo --days`` sends back-dated runs, and says where the incidents are; without a Clew it says so in one line."""
+    assert clew("sqlite:///nowhere", "demo", "--port", "9").err == "clew: No Clew answers at http://127.0.0.1:9; clew up starts one.\n"
+    with running(tmp_path) as up:
+        ports = [address.rpartition(":")[2] for address in (up.address("web"), up.address("otlp-http"))]
+        url = f"sqlite:///{tmp_path / 'clew.db'}"
+        try:
+            said = clew(url, "demo", "--port", ports[0], "--otlp-http-port", ports[1], "--days", "3", "--runs", "5", "--seed", "3")
+        finally:
+            switch_off()
+        assert said.status == 0, said.err
+        assert re.match(r"3 days of history: \d+ runs, among them\n  overnight loop", said.out)
+        link = re.findall(r"/traces/([0-9a-f]{32})", said.out)[0]
+        assert "stopped: step limit (declared)" in clew(url, "trace", link).out
+

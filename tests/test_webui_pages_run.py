@@ -7,7 +7,8 @@ from typing import Any
 from ingest.model import Decision as Choice
 from ingest.model import Option, Run, Step, Termination, ToolCall, Totals, Trace, Usage
 from tests.builders import SECOND, T0, TRACE_ID, agent, asks, chain, llm, span_id, tool
-from webui.pages.chain import Asked
+from webui.pages.chain import ChainView
+from webui.pages.focus import Asked
 from webui.pages.folds import Fold, find_folds
 from webui.pages.origin import trace_arguments
 from webui.pages.run import RunPage, build_run_page
@@ -20,6 +21,11 @@ def page_of(trace: Trace, **asked: Any) -> RunPage:
     page = build_run_page(trace, Asked(**asked), lambda _: None, NOW)
     assert page is not None
     return page
+
+
+def rows_of(page: RunPage) -> ChainView:
+    assert page.chain is not None
+    return page.chain
 
 
 def call(n: int, name: str, arguments: Any = None, result: str | None = "ok", error: str | None = None) -> Step:
@@ -71,7 +77,7 @@ def test_the_first_failure_is_selected() -> None:
     assert page.panel is not None
     assert page.panel.key == span_id(4).hex()
     assert page.panel.error == "no slot"
-    assert [row.key for row in page.chain.rows if row.selected] == [span_id(4).hex()]
+    assert [row.key for row in rows_of(page).rows if row.selected] == [span_id(4).hex()]
 
 
 def test_a_step_is_selected_by_its_span_or_number() -> None:
@@ -90,8 +96,8 @@ def test_two_steps_of_one_span_have_keys_of_their_own() -> None:
 def test_wrappers_without_content_are_left_out_and_counted() -> None:
     wrapper = Step(span_id(1), "other", "workflow", T0, T0 + SECOND, index=1, children=[said(2, "a"), call(3, "x")])
     page = page_of(run_of(wrapper))
-    assert [row.step.index for row in page.chain.rows if row.step] == ["2", "3"]
-    assert page.hidden == "1 wrapper span"
+    assert [row.step.index for row in rows_of(page).rows if row.step] == ["2", "3"]
+    assert page.hidden == "1 span"
 
 
 def test_repeats_after_the_first_are_folded() -> None:
@@ -188,7 +194,7 @@ def test_arguments_are_traced_to_where_they_came_from() -> None:
     placed = place_steps(trace.runs[0].steps)
     found = {origin.name: (origin.source, origin.index, origin.unknown) for origin in trace_arguments(placed[2], placed[:2], trace.runs[0])}
     assert found == {
-        "client": ("", "", True),
+        "client": ("result of step", "1", True),
         "tz": ("result of step", "1", False),
         "who": ("the request", "", False),
         "from": ("", "", False),
@@ -199,24 +205,27 @@ def test_arguments_are_traced_to_where_they_came_from() -> None:
 def test_a_long_chain_keeps_both_ends_and_the_selected_step() -> None:
     steps = [call(n, f"tool {n}", {"n": n}, f"r {n}", "boom" if n == 5_000 else None) for n in range(1, 10_001)]
     page = page_of(run_of(*steps))
-    shown = {row.step.index for row in (*page.chain.before, *page.chain.rows) if row.step}
-    assert {"1", "200", "5000", "10000", "9901"} <= shown
-    assert len(shown) < 450
-    assert page.chain.before_words.startswith("4,995 steps before the first failure")
-    assert [row.gap for row in page.chain.rows if row.kind == "gap"] == ["4,861 rows not shown"]
+    shown = {row.step.index for row in (*rows_of(page).before, *rows_of(page).rows) if row.step}
+    assert {"1", "120", "4970", "5000", "5030", "9931", "10000"} <= shown
+    assert len(shown) <= 300
+    assert rows_of(page).before_words.startswith("4,995 steps before the first failure")
+    assert [row.gap for row in rows_of(page).rows if row.kind == "gap"] == [
+        "4,891 rows not shown: show the next 150"
+    ]
     assert len(page.strip.bars) <= 500
 
 
 def test_more_of_a_long_chain_can_be_asked_for() -> None:
     steps = [call(n, f"tool {n}", {"n": n}, f"r {n}") for n in range(1, 1_001)]
     page = page_of(run_of(*steps), start=200)
-    assert {"201", "400"} <= {row.step.index for row in page.chain.rows if row.step}
+    assert {"201", "350", "1000"} <= {row.step.index for row in rows_of(page).rows if row.step}
+    assert len(rows_of(page).rows) <= 300
 
 
 def test_a_nested_run_is_a_card() -> None:
     trace = chain(agent(1, "boss", lasts=9), llm(2, 1), agent(3, "helper", 1, at=2, lasts=3), llm(4, 3, at=2), tool(5, "find", 3, at=3))
     page = page_of(trace)
-    (sub,) = [row.sub for row in page.chain.rows if row.sub]
+    (sub,) = [row.sub for row in rows_of(page).rows if row.sub]
     assert sub.agent == "helper"
     assert len(sub.inner) == 2
     assert [tab.agent for tab in page.runs] == ["boss", "helper"]
@@ -230,7 +239,7 @@ def test_an_unknown_run_has_no_page() -> None:
 def test_a_run_without_steps_has_a_page() -> None:
     page = page_of(run_of())
     assert page.panel is None
-    assert page.chain.rows == ()
+    assert rows_of(page).rows == ()
 
 
 def test_unknown_cost_is_a_word() -> None:
@@ -249,7 +258,7 @@ def test_a_failure_in_a_sub_agent_is_told_and_its_card_selected() -> None:
     (told,) = [(clause, href) for clause, href in page.story if clause.bad]
     assert (told[0].before, told[0].name, told[0].after) == ("First failure, in expert: ", "ping", " (no route)")
     assert told[1] == f"/traces/{TRACE_ID.hex()}?run={span_id(3).hex()}&step={span_id(5).hex()}#s-{span_id(5).hex()}"
-    (selected,) = [row for row in page.chain.rows if row.selected]
+    (selected,) = [row for row in rows_of(page).rows if row.selected]
     assert selected.sub is not None
     assert (selected.sub.agent, selected.sub.failed, selected.sub.open) == ("expert", "1 failed", True)
 

@@ -17,7 +17,7 @@ from ingest.model import SPAN_KINDS, TERMINATION_REASONS, Decision, Facts, Optio
 from ingest.store.engine import Store, open_store
 from webui.api_json import dump, trace_json
 from webui.app import create_app
-from webui.pages.chain import Asked
+from webui.pages.focus import Asked
 from webui.pages.run import build_run_page
 from webui.server import serve
 

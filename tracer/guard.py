@@ -22,6 +22,15 @@ class Budget:
     steps: int | None = None
     seconds: float | None = None
 
+    def __post_init__(self) -> None:
+        """Raise ``TypeError`` or ``ValueError`` for what is no ceiling: found out during a run, it would be too late."""
+        for name in ("tokens", "usd", "steps", "seconds"):
+            ceiling = getattr(self, name)
+            if ceiling is not None and (isinstance(ceiling, bool) or not isinstance(ceiling, int | float)):
+                raise TypeError(f"{name} of a budget is a number, not {type(ceiling).__name__}")
+            if ceiling is not None and not ceiling >= 0:
+                raise ValueError(f"{name} of a budget is not negative, and a number")
+
 
 class Used(NamedTuple):
     """What a run has used so far, nested runs included."""

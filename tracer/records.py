@@ -5,9 +5,9 @@ from typing import Any, Literal, overload
 
 from . import active, names, semconv
 from .active import Active
+from .marks import mark
 from .quiet import report
 from .said import put_asked, put_text
-from .scope import mark
 
 _Fields = dict[str, Any]
 

@@ -11,10 +11,11 @@ from .active import Active
 from .carry import carry
 from .control import Watched, unwatch, watch
 from .guard import Budget, Meter, Used
+from .marks import mark
 from .propagation import RUN_STAMP, SCOPE, STAMPED, extract, get_current
 from .reported import open_runs
 from .said import put_answered, put_text
-from .scope import OPEN, Scope, mark, recording
+from .scope import OPEN, Scope, recording
 from .steps import Asked
 from .termination import OF_LIMIT, Ending, TerminationReason, declared, ending_of_error, ending_of_finish
 
@@ -305,6 +306,8 @@ def agent_run(name: Any = None, **about: Unpack[RunOptions]) -> Any:
     """
     if about and not _OPTIONS.issuperset(about):
         raise TypeError(f"agent_run got an unexpected argument {', '.join(sorted(about.keys() - _OPTIONS))}")
+    if "budget" in about and about["budget"] is not None and not isinstance(about["budget"], Budget):
+        raise TypeError(f"a budget is a Budget, not {type(about['budget']).__name__}")
     options: dict[str, Any] = about  # type: ignore[assignment]  # made anew for each call
     if callable(name):
         return AgentRun(None, options)(name)

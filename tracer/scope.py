@@ -3,7 +3,6 @@
 import functools
 import os
 import threading
-import time
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
@@ -15,7 +14,7 @@ from . import active, announce, names, semconv
 from .causes import Causes, add_cause, known_cause, new_cause
 from .guard import Meter
 from .propagation import RUN_STAMP, SCOPE, SPAN_KEY, attach, get_current, stamp_of
-from .quiet import quietly, report
+from .quiet import report
 from .said import put_text
 from .termination import describe, is_cancellation, name_of
 from .wrapping import Signature, wrap
@@ -265,10 +264,12 @@ class Scope:
             known = known_cause(self._causes, error)
             cause = known or new_cause(error, self.kind)
             late[names.ERROR_TYPE] = name_of(error)
-            self._error = self._error or describe(error)
+            is_told = self._pipeline is None or self._pipeline.content
+            # The text of an exception may hold what was asked or answered.
+            self._error = self._error or (describe(error) if is_told else type(error).__name__)
             if self._outer is not None:
                 self._outer._causes = add_cause(self._outer._causes, cause)
-            if known is None and self._span is not None and self._span.is_recording():
+            if known is None and is_told and self._span is not None and self._span.is_recording():
                 self._span.record_exception(error)
         self._finish(late, error, cause.kind if cause is not None else None)
 
@@ -336,7 +337,7 @@ class Scope:
     @recording
     def fail(self, message: str) -> None:
         """Mark it as failed although no exception ends it."""
-        self._error = str(message)
+        self._error = str(message) if self._keeps_content() else "failed"
 
     def _keeps_content(self) -> bool:
         """Tell whether texts are wanted: it is recorded, and content is on."""
@@ -370,18 +371,6 @@ class Scope:
     def end_at_exit(self) -> None:
         """End because the process does."""
         self._close(SystemExit(0))
-
-
-@quietly
-def mark(kind: str, title: str, attributes: dict[str, Any], within: Context | None = None) -> None:
-    """Record a step without length, as a child of the current span or of the one of the context given."""
-    pipeline = active.current()
-    if pipeline is None:
-        return
-    outside = get_current() if within is None else within
-    at_ns = pipeline.clock_ns() if pipeline.clock_ns is not None else time.time_ns()
-    known = {semconv.STEP_KIND: kind, **stamp_of(outside), **attributes}
-    pipeline.tracer.start_span(title, outside, SpanKind.INTERNAL, known, None, at_ns).end(at_ns)
 
 
 def _trace_of(context: Context) -> int:

@@ -5,8 +5,9 @@ from typing import Any, Self, TypeVar, overload
 
 from . import active, names, semconv
 from .active import Active
+from .marks import mark
 from .said import put_answered, put_asked, put_text
-from .scope import IDLE, Scope, mark, recording
+from .scope import IDLE, Scope, recording
 from .wrapping import Signature
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])

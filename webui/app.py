@@ -13,23 +13,37 @@ from ingest.store.lists import BadCursor
 from ingest.store.query import UnknownField
 
 from .api import api
+from .api_alerts import alerts_api
+from .api_analysis import api_analysis
 from .assets import asset_href
 from .errors import ApiError, error_response
 from .reads import AWAY, Library, library
 from .security import admit, secure
 from .telemetry import Telemetry
+from .views.agents import agents_views
+from .views.alert_links import alert_links
+from .views.compare import compare_views
 from .views.costs import costs_views
+from .views.decisions import decisions_views
 from .views.errors import refuse
+from .views.exports import exports_views
 from .views.files import files_views
 from .views.health import health_views
 from .views.home import home_views
 from .views.people import people_views
+from .views.readiness import readiness_views
 from .views.run import run_views
 from .views.runs import runs_views
+from .views.saved import saved_views_views
+from .views.terminations import terminations_views
+from .views.tools import tools_views
 
 log = logging.getLogger(__name__)
 
-_BLUEPRINTS = (api, home_views, runs_views, run_views, costs_views, people_views, files_views, health_views)
+_BLUEPRINTS = (
+    api, api_analysis, home_views, runs_views, exports_views, saved_views_views, run_views, compare_views, costs_views, decisions_views,
+    alerts_api, alert_links, tools_views, terminations_views, agents_views, people_views, readiness_views, files_views, health_views,
+)  # fmt: skip
 
 _RETRY_S = "2"
 

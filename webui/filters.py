@@ -28,7 +28,7 @@ from ingest.store.query import (
 MAX_LENGTH = 4_000
 _MAX_DEPTH = 30
 
-_NUMBERS = frozenset(
+NUMBERS = frozenset(
     (
         "duration_ms",
         "steps",
@@ -42,7 +42,9 @@ _NUMBERS = frozenset(
         "cost_usd",
     )
 )
-_WORDS_OF = {"status": ("ok", "error", "running"), "termination": TERMINATION_REASONS, "kind": STEP_KINDS}
+"""Fields that are numbers."""
+WORDS_OF = {"status": ("ok", "error", "running"), "termination": TERMINATION_REASONS, "kind": STEP_KINDS}
+"""Fields that know a few words only."""
 _UNITS_NS = {"s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86_400 * 10**9, "w": 604_800 * 10**9}
 _KEYWORDS = ("and", "or", "not", "any", "decision")
 _REFERENCE = "reference."
@@ -155,9 +157,12 @@ class _Parser:
         return StepMatch(condition)
 
     def _choice(self) -> Filter:
+        if self._take_word("at"):
+            return Chose(None, branch=self._string("a branch point"))
         self._expect_word("chose")
         chosen = self._string("the option chosen")
-        return Chose(chosen, self._string("the option not chosen") if self._take_word("over") else None)
+        over = self._string("the option not chosen") if self._take_word("over") else None
+        return Chose(chosen, over, self._string("a branch point") if self._take_word("at") else None)
 
     def _comparison(self, fields: Sequence[str]) -> Filter:
         field = self._field(fields)
@@ -165,7 +170,7 @@ class _Parser:
         if self._take_word("in"):
             found: Filter = Comparison(field, "in", self._list(field))
         elif self._take_word("contains"):
-            if field in _NUMBERS or field == "started":
+            if field in NUMBERS or field == "started":
                 raise FilterError(f"{field} is a number: contains is for text.", f"Write {field} > or {field} <.")
             found = Comparison(field, "contains", self._string("the text to find"))
         elif negated:
@@ -189,7 +194,7 @@ class _Parser:
         token = self._next(f"an operator after {field}")
         for operator in get_args(Operator):
             if token.text == operator and token.kind == "sign":
-                if operator in ("<", "<=", ">", ">=") and field in _WORDS_OF:
+                if operator in ("<", "<=", ">", ">=") and field in WORDS_OF:
                     raise FilterError(f"{field} has no order.", f'Write {field} = "..." or {field} in (...).')
                 return _operator_of(operator)
         raise FilterError(
@@ -209,14 +214,14 @@ class _Parser:
         token = self._next(f"a value for {field}")
         if field == "started":
             return self._time(token)
-        if field in _NUMBERS:
+        if field in NUMBERS:
             if token.kind != "number":
                 raise FilterError(f"{field} is a number, found {token.text!r}.")
             return _number(token.text)
         if token.kind != "string":
             raise FilterError(f"{field} is text, found {token.text!r}.", f'Put it in quotation marks: {field} = "{token.text}".')
         text = _unquote(token.text)
-        words = _WORDS_OF.get(field)
+        words = WORDS_OF.get(field)
         if words is not None and text not in words:
             raise FilterError(f"{field} is never {text!r}.", nearest(text, words))
         return text
@@ -273,7 +278,27 @@ class _Parser:
     def _expect_word(self, word: str) -> None:
         if not self._take_word(word):
             token = self._peek()
-            raise FilterError(f"Expected {word!r}, found {token.text!r}." if token else f"The filter ends where {word!r} is expected.")
+            hint = nearest(token.text, [word]) if token and token.kind == "word" else ""
+            found = f"Expected {word!r}, found {token.text!r}." if token else f"The filter ends where {word!r} is expected."
+            raise FilterError(found, hint)
+
+
+def split_filter(text: str) -> list[str]:
+    """Return the conditions of a filter that must all hold, each as written; the whole where it is no such list.
+
+    Raises ``FilterError`` for what cannot be read.
+    """
+    tokens = _tokens(text)
+    depth, start, parts = 0, 0, list[str]()
+    for token in tokens:
+        depth += {"(": 1, ")": -1}.get(token.text, 0) if token.kind == "sign" else 0
+        if depth or token.kind != "word" or token.text.lower() not in ("and", "or"):
+            continue
+        if token.text.lower() == "or":
+            return [text.strip()]
+        parts.append(text[start : token.at].strip())
+        start = token.at + len(token.text)
+    return [part for part in (*parts, text[start:].strip()) if part]
 
 
 def _operator_of(text: str) -> Operator:
@@ -294,8 +319,13 @@ def _unquote(text: str) -> str:
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """Return a hint: the known word that a mistaken one comes closest to, or all there are."""
-    close = get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
+    close = closest(word, known)
+    return f"Did you mean {close}?" if close else f"Known: {', '.join(known)}."
+
+
+def closest(word: str, known: Sequence[str]) -> str:
+    """Return the known word that a mistaken one comes closest to, empty where none is near."""
+    return next(iter(get_close_matches(word, known, n=1, cutoff=0.5)), "")
 
 
 def parse_time(text: str, now_ns: int) -> int | None:

@@ -6,6 +6,9 @@ from typing import Any
 from ingest.model import STEP_KINDS, TERMINATION_REASONS
 from ingest.store.query import BY, ORDERS
 
+from .openapi_alerts import alerts_paths, alerts_schemas
+from .openapi_analysis import analysis_paths, analysis_schemas
+
 Schema = dict[str, Any]
 
 _ID32 = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
@@ -154,9 +157,9 @@ def document() -> Schema:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Clew", "version": "1", "description": "Agent runs, their steps, decisions, termination and cost."},
-        "paths": _paths(),
+        "paths": _paths() | analysis_paths() | alerts_paths(),
         "components": {
-            "schemas": _schemas(),
+            "schemas": _schemas() | analysis_schemas() | alerts_schemas(),
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "needed where authentication is on"}},
         },
         "security": [{}, {"key": []}],

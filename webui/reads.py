@@ -8,9 +8,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from ingest.chain.reconstruct import TraceContext, reconstruct
-from ingest.model import Span, Trace, TraceSummary
+from ingest.model import Decision, LogRecord, Run, Span, Trace, TraceSummary
 from ingest.settings import Settings
-from ingest.store import access, costs, lists, reader, search
+from ingest.store import access, costs, lists, lore, reader, search
 from ingest.store.engine import Store, StoreBusy, schema_problem
 from ingest.store.lists import BadCursor, ListQuery
 from ingest.store.prices import load_prices
@@ -18,7 +18,9 @@ from ingest.store.query import CostTable
 from ingest.store.schema import REVISION
 
 from .format import clock
+from .kept import KeptTraces
 from .lookup import MOST_MATCHES, Match, Miss, Sources
+from .pages.lore import Lore
 from .telemetry import Telemetry
 
 __all__ = ("AWAY", "BadCursor", "Library", "ListQuery", "Reads", "library", "reads")
@@ -33,6 +35,7 @@ class Library:
     def __init__(self, settings: Settings, store: Store, telemetry: Telemetry) -> None:
         self.settings, self.store, self.telemetry = settings, store, telemetry
         self.prices = load_prices(store)
+        self.kept = KeptTraces()
         self._names: dict[int, str] = {}
         self.endpoint = f"http://{settings.host}:{settings.otlp_http_port}"
         """Where senders reach the ingest part, as far as this process knows."""
@@ -77,12 +80,21 @@ class Reads:
 
     def trace(self, trace_id: bytes) -> Trace | None:
         """Return a trace, reconstructed from what is stored now; None where no span of it is."""
+        key = (self._project_id, trace_id)
         with self._store.engine.connect() as conn:
-            stored = reader.read_trace(conn, self._project_id, trace_id)
+            version = lore.read_version(conn, *key)
+            kept = self._lib.kept.get(key, version) if version is not None else None
+            if kept is not None:
+                return kept
+            stored = reader.read_trace(conn, *key) if version is not None else None
         if stored is None or not stored.spans:
             return None
         context = TraceContext(trace_id, stored.first_seen_ns, stored.last_seen_ns, time.time_ns(), self._lib.prices.price)
-        return reconstruct(stored.spans, context)
+        trace = reconstruct(stored.spans, context)
+        if trace.state in ("complete", "incomplete"):
+            # The others change with time alone.
+            self._lib.kept.put(key, stored.version, trace)
+        return trace
 
     def spans(self, trace_id: bytes) -> list[Span]:
         """Return every span of a trace, whole."""
@@ -168,3 +180,25 @@ class Reads:
 
 def _at_span(match: Match, span_id: bytes) -> Match:
     return Match(match.kind, match.trace_id, match.agent, match.started_ns, match.matched, span_id)
+
+
+# --- the run page -------------------------------------------------------------------------------------------------
+
+
+def run_lore(trace_id: bytes) -> Lore:
+    """Return what the page of a trace may ask the store for, each piece when it is asked."""
+    lib, project_id = library(), g.project_id
+
+    def records(span_id: bytes) -> Sequence[LogRecord]:
+        with lib.store.engine.connect() as conn:
+            return lore.read_records(conn, project_id, trace_id, span_id)
+
+    def peers(run: Run) -> lore.Peers:
+        with lib.store.engine.connect() as conn:
+            return lore.read_peers(conn, project_id, run.agent, trace_id)
+
+    def habit(run: Run, made: Decision, before: str | None) -> lore.Habit:
+        with lib.store.engine.connect() as conn:
+            return lore.read_habit(conn, project_id, lore.State(run.agent, made, before))
+
+    return Lore(lambda span_id: reads().span(trace_id, span_id), records, peers, habit, lib.prices.price)

@@ -7,12 +7,21 @@ from flask import Response, g, request
 
 from ingest.settings import Settings
 from ingest.store.access import authenticate
+from ingest.store.alertbook import Actor
 
 from .errors import ApiError
 from .reads import library
 
-OPEN_ENDPOINTS = frozenset(("health.healthz", "health.readyz", "files.static"))
-"""What needs no key: it tells nothing of what is stored."""
+OPEN_ENDPOINTS = frozenset(("health.healthz", "health.readyz", "files.static", "alert_links.ask", "alert_links.do"))
+"""What needs no key: it tells nothing of what is stored, or the link itself is signed."""
+
+_SENDERS_TOO = frozenset(("alerts_api.control",))
+"""What a key that may only send may ask as well: whether a run of its own is to stop."""
+
+_CHANGES = frozenset(("alerts_api", "alerts"))
+"""Blueprints whose posts change what others see: a key that may read is not enough."""
+
+_READING = frozenset(("GET", "HEAD", "OPTIONS"))
 
 DEFAULT_PROJECT = 1
 
@@ -33,20 +42,46 @@ def admit() -> None:
     """Name the project that the request may read; raises ``ApiError`` 401 without a valid key where keys are needed."""
     lib = library()
     g.project_id = DEFAULT_PROJECT
+    g.actor = Actor("somebody on this machine", request.remote_addr or "")
+    if request.method not in _READING:
+        _expect_own_page()
     if request.endpoint in OPEN_ENDPOINTS:
         return
     if not lib.settings.auth:
         _expect_own_name(lib.settings)
         return
-    project_id = authenticate(lib.store, key, "read") if (key := given_key()) else None
+    scopes = _scopes()
+    key = given_key()
+    found = (authenticate(lib.store, key, scope) for scope in scopes) if key else ()
+    project_id = next((one for one in found if one is not None), None)
     if project_id is None:
         raise ApiError(
             401,
             "unauthorized",
-            "This Clew asks for a key with the scope read." if not key else "This key is unknown, revoked, or may not read.",
+            f"This key is unknown, revoked, or may not {_may(scopes)}." if key else f"This Clew asks for a key with the scope {scopes[0]}.",
             "Send the header Authorization: Bearer KEY; clew key create makes one.",
         )
     g.project_id = project_id
+    g.actor = Actor(f"key {key[:11]}", request.remote_addr or "")
+
+
+def _scopes() -> tuple[str, ...]:
+    if request.method not in _READING and request.blueprint in _CHANGES:
+        return ("all",)
+    return ("read", "ingest") if request.endpoint in _SENDERS_TOO else ("read",)
+
+
+def _may(scopes: tuple[str, ...]) -> str:
+    return "change anything" if scopes == ("all",) else "read"
+
+
+def _expect_own_page() -> None:
+    """Refuse what a browser posts from a page that is not ours. Programs send neither header."""
+    site = request.headers.get("Sec-Fetch-Site", "")
+    origin = request.headers.get("Origin", "")
+    is_foreign = site not in ("", "same-origin", "none") or (origin not in ("", "null") and urlsplit(origin).netloc != request.host)
+    if is_foreign:
+        raise ApiError(403, "foreign_page", "Another site's page must not change anything here.", "Open the page on this Clew.")
 
 
 def _expect_own_name(settings: Settings) -> None:

@@ -4,7 +4,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, exists, false, func, or_, select, true, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Exists, and_, exists, false, func, or_, select, true, tuple_
 
 from .derive import clip, fold
 from .derived import decision, ledger, option_set, reference, summary
@@ -48,6 +48,9 @@ NEWEST_HITS = 2_000
 NEWEST_STEPS = 400
 """and one inside ``any step`` at so many."""
 
+RARE_CHOICES = 2_000
+"""An option chosen no more often than this is looked up from its decisions."""
+
 _LARGEST = 2**63 - 1
 
 
@@ -76,6 +79,8 @@ class Conditions:
             return _compare_text(_TEXTS[field], asked)
         if field in ("model", "provider"):
             return _negatable(asked, lambda value: self._billed(ledger.c[field], asked.op, value))
+        if field in ("tool", "failed_tool"):
+            return _negatable(asked, lambda value: self._called(asked.op, value, failed=field == "failed_tool"))
         if field.startswith("reference."):
             return _negatable(asked, lambda value: self._referred(field.removeprefix("reference."), asked.op, value))
         raise UnknownField(f"traces have no field {field}")
@@ -86,9 +91,13 @@ class Conditions:
             return false()
         return summary.c.trace_id.in_(traces_with(self._conn.dialect.name, self._project_id, terms, field, NEWEST_HITS))
 
-    def _billed(self, column: Column[Any], op: str, value: str) -> Condition:
+    def _billed(self, column: Column[Any], op: str, value: str) -> Exists:
         rows = exists().where(ledger.c.project_id == self._project_id, ledger.c.trace_id == summary.c.trace_id)
         return rows.where(_contains(column, value) if op == "contains" else column == clip(value))
+
+    def _called(self, op: str, value: str, *, failed: bool) -> Condition:
+        rows = self._billed(ledger.c.tool, op, value)
+        return rows.where(ledger.c.errors > 0) if failed else rows
 
     def _referred(self, name: str, op: str, value: str) -> Condition:
         of_project = and_(reference.c.project_id == self._project_id, reference.c.kind == "reference")
@@ -98,11 +107,22 @@ class Conditions:
         return summary.c.trace_id.in_(named.where(reference.c.folded == fold(value), reference.c.value == value))
 
     def _chose(self, asked: Chose) -> Condition:
-        rows = select(decision.c.trace_id).where(decision.c.project_id == self._project_id, decision.c.chosen == asked.chosen)
+        meets = [decision.c.project_id == self._project_id]
+        if asked.chosen is not None:
+            meets.append(decision.c.chosen == asked.chosen)
+        if asked.branch is not None:
+            meets.append(decision.c.branch == asked.branch)
         if asked.over is not None:
             offered = exists().where(option_set.c.project_id == self._project_id, option_set.c.set_hash == decision.c.set_hash)
-            rows = rows.where(decision.c.chosen != asked.over, offered.where(option_set.c.name == asked.over))
-        return summary.c.trace_id.in_(rows)
+            meets += [decision.c.chosen != asked.over, offered.where(option_set.c.name == asked.over)]
+        if asked.chosen is not None and self._is_rare(asked.chosen):
+            return summary.c.trace_id.in_(select(decision.c.trace_id).where(*meets))
+        # What is chosen every day is met by most traces: the newest are tried one by one instead of listing all that match.
+        return exists().where(decision.c.trace_id == summary.c.trace_id, *meets)
+
+    def _is_rare(self, chosen: str) -> bool:
+        of_choice = select(decision.c.place).where(decision.c.project_id == self._project_id, decision.c.chosen == chosen)
+        return len(self._conn.execute(of_choice.limit(RARE_CHOICES + 1)).all()) <= RARE_CHOICES
 
     def _step_match(self, asked: Filter) -> Condition:
         meets = and_(span.c.project_id == self._project_id, self._of_step(asked))

@@ -5,13 +5,19 @@ Rows are tuples in the column order of ``derived``, sorted by primary key, so th
 
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
 from ingest.chain.ledger import ledger_rows
+from ingest.chain.signs import Sign, counted, signs_of
 from ingest.chain.steps import in_order
 from ingest.chain.summary import preview, summarise
-from ingest.model import Finding, LedgerRow, Option, Run, Step, Totals, Trace
+from ingest.findings import Finding
+from ingest.model import LedgerRow, Option, Run, Step, Totals, Trace
+
+from .derived import finding
+from .tally import branch_of, branches_in, encode_tally, tally_of
 
 Row = tuple[object, ...]
 
@@ -34,6 +40,9 @@ class Derived(msgspec.Struct):
     rows: dict[str, list[Row]]
     options: dict[bytes, list[Row]]
     """Option sets by hash, each with its rows."""
+    branches: list[Row] = []
+    signs: list[Row] = []
+    """Rows of ``branch_point`` and ``sign``."""
 
 
 PriceVersion = Callable[[str, str, int], str]
@@ -63,7 +72,35 @@ def derive(project_id: int, trace: Trace, price_version: PriceVersion, inspect: 
         "reference": sorted(_references(key, trace.runs)),
         "finding": _findings(key, trace, inspect),
     }
-    return Derived(rows, options)
+    signs = [*signs_of(trace), *map(_sign_of, rows["finding"])]
+    line = summarise(trace)
+    rows["tally"] = [] if line is None else [(*key, encode_tally(tally_of(trace, line, counted(signs))))]
+    shown = [] if line is None else [_sign_row(key, trace, sign) for sign in signs]
+    return Derived(rows, options, _branches(project_id, trace), shown)
+
+
+_SIGN_SLOTS = 3
+
+
+def _sign_of(row: Row) -> Sign:
+    """Return a finding, by its row, as a sign."""
+    named: dict[str, Any] = dict(zip(finding.c.keys(), row, strict=True))
+    return Sign(named["agent"], f"finding {named['rule']}", named["run_id"], named["spans"][:8], named["sentence"], failed=True)
+
+
+def _sign_row(key: tuple[int, bytes], trace: Trace, sign: Sign) -> Row:
+    started_ns = next((run.started_ns for run in trace.runs if run.run_id == sign.run_id), trace.first_seen_ns)
+    slot = key[1][-1] % _SIGN_SLOTS
+    place = (key[0], clip(sign.agent), clip(sign.name), int(sign.failed), slot)
+    return (*place, started_ns, key[1], sign.run_id, sign.span_id, clip(sign.words, _VALUE_BYTES))
+
+
+def _branches(project_id: int, trace: Trace) -> list[Row]:
+    found = {branch.id: branch for branch in branches_in(trace)}
+    return [
+        (project_id, one.id, one.agent, one.question, one.source, msgspec.json.encode(one.options).decode(), int(one.varies))
+        for one in found.values()
+    ]
 
 
 _MOST_FINDINGS = 100
@@ -211,6 +248,7 @@ def _decision(key: Row, run: Run, step: Step, set_hash: bytes) -> Row:
         _clip(preview(made.question), _TEXT_BYTES),
         _clip(preview(made.because), _TEXT_BYTES),
         set_hash,
+        branch_of(run.agent, made).id,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text, func, text
 
 from .schema import metadata
+from .tally import TALLY_SUMS
 
 
 def _keys() -> list[Column[Any]]:
@@ -96,9 +97,13 @@ decision = Table(
     *_texts("agent", "chosen", "source", nullable=False),
     *_texts("question", "because"),
     Column("set_hash", LargeBinary, nullable=False),
+    Column("branch", Text, nullable=False),
     sqlite_with_rowid=False,
 )
-"""One row per branch point, numbered through the trace; what was offered is the option set of that hash."""
+"""One row per decision, numbered through the trace; what was offered is the option set of that hash.
+
+``branch`` names the branch point: decisions of one agent with the same question and options are at the same.
+"""
 
 Index("ix_decision_chosen", decision.c.project_id, decision.c.chosen, decision.c.decided_ns)
 
@@ -195,6 +200,47 @@ finding = Table(
 
 Index("ix_finding_seen", finding.c.seen_ns)
 
+tally = Table("tally", metadata, *_keys(), Column("entries", LargeBinary, nullable=False), sqlite_with_rowid=False)
+"""What each trace adds to ``tally_day``, packed: see ``tally``."""
+
+TALLY_KEYS = ("agent", "a", "b", "c")
+
+tally_day = Table(
+    "tally_day",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("day", BigInteger, primary_key=True, autoincrement=False),
+    *(Column(name, Text, primary_key=True) for name in TALLY_KEYS),
+    *_counts(*TALLY_SUMS),
+    sqlite_with_rowid=False,
+)
+"""Tool calls, choices and signs by the day their trace began: pages about many runs read this alone."""
+
+branch_point = Table(
+    "branch_point",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("branch", Text, primary_key=True),
+    *_texts("agent", "question", "source", "options", nullable=False),
+    Column("varies", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What is decided at each branch point; ``options`` is a JSON list, empty where they differ each time (``varies``)."""
+
+sign = Table(
+    "sign",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    *(Column(name, Text, primary_key=True) for name in ("agent", "name")),
+    *(Column(name, Integer, primary_key=True, autoincrement=False) for name in ("failed", "slot")),
+    Column("started_ns", BigInteger, nullable=False),
+    *(Column(name, LargeBinary, nullable=False) for name in ("trace_id", "run_id", "span_id")),
+    *_texts("words", nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The newest examples of each sign of how an agent is built, up to three: proof to look at, not a count."""
+
 search_doc = Table(
     "search_doc",
     metadata,
@@ -233,5 +279,19 @@ tombstone = Table(
 )
 """Traces that retention deleted, so that a lookup can say so."""
 
-DERIVED = (summary, run, decision, option_set, ledger, rollup_hour, rollup_day, reference, finding, search_doc)
+DERIVED = (
+    summary, run, decision, option_set, ledger, rollup_hour, rollup_day, reference, finding, tally, tally_day, branch_point, sign,
+    search_doc,
+)  # fmt: skip
 """Every table that linking rebuilds."""
+
+saved_view = Table(
+    "saved_view",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("query", Text, nullable=False),
+    Column("saved_ns", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Lists of runs that readers named: the query part of their address. Not derived from anything."""

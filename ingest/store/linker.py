@@ -18,12 +18,13 @@ from ingest.chain.reconstruct import TraceContext, reconstruct
 
 from .bulk import Row, Transaction, marks, take_turn, transaction
 from .derive import Derived, Inspect, derive, inspect_nothing
-from .derived import decision, finding, ledger, option_set, reference, run, summary
+from .derived import decision, finding, ledger, option_set, reference, run, summary, tally
 from .engine import Store, StoreBusy
 from .ledger import move_rollups
 from .prices import StoredPrices, save_prices
 from .reader import StoredTrace, read_traces
 from .search import Texts, documents, store_documents
+from .tallies import forget_signs, move_tallies, store_branches, store_signs
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ REST_NS = 250_000_000
 _READ_TRACES = 8
 """So many traces are read at once: few, because each of them may be huge."""
 
-_TABLES = (summary, run, decision, ledger, reference, finding)
+_TABLES = (summary, run, decision, ledger, reference, finding, tally)
 
 _KEEP_OPTION = "(project_id, set_hash, place) DO NOTHING"
 _MARK_LINKED = (
@@ -200,6 +201,11 @@ def _replace(tx: Transaction, table: str, columns: Sequence[str], batch: Sequenc
     elif table == decision.name:
         options = {set_hash: rows for one in stale for set_hash, rows in one.derived.options.items()}
         tx.insert(option_set.name, option_set.c.keys(), [row for _, rows in sorted(options.items()) for row in rows], _KEEP_OPTION)
+    elif table == tally.name:
+        move_tallies(tx, gone, fresh)
+        forget_signs(tx, batch[0].project_id, [row[1] for row in gone])
+        store_branches(tx, [row for one in stale for row in one.derived.branches])
+        store_signs(tx, [row for one in stale for row in one.derived.signs])
     return len(gone) + len(fresh)
 
 

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Row, and_, func, literal_column, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, and_, func, literal_column, select, tuple_
 
 from ingest.model import Totals, TraceSummary, Usage
 
@@ -57,21 +57,28 @@ class Page:
 def list_traces(store: Store, project_id: int, query: ListQuery) -> Page:
     """Return a page of traces, the highest in their order first. Raises ``BadCursor``, ``UnknownField``."""
     key = _ORDER_KEYS[query.order]
+    after = None if query.cursor is None else _decode_cursor(query.order, query.cursor)
+    with store.engine.connect() as conn:
+        conditions = conditions_of(conn, project_id, query)
+        if after is not None:
+            conditions.append(tuple_(key, summary.c.trace_id) < tuple_(*after))
+        wanted = select(summary, key.label("order_key")).where(and_(*conditions))
+        rows = conn.execute(wanted.order_by(*_newest(key, query.filter)).limit(query.limit + 1)).all()
+    shown = rows[: query.limit]
+    following = _encode_cursor(query.order, shown[-1].order_key, shown[-1].trace_id) if len(rows) > query.limit else None
+    return Page([summary_of(row) for row in shown], following)
+
+
+def conditions_of(conn: Connection, project_id: int, query: ListQuery) -> list[ColumnElement[bool]]:
+    """Return what the traces of a list meet, whatever page of it. Raises ``UnknownField``."""
     conditions = [summary.c.project_id == project_id]
     if query.from_ns is not None:
         conditions.append(summary.c.started_ns >= query.from_ns)
     if query.to_ns is not None:
         conditions.append(summary.c.started_ns < query.to_ns)
-    if query.cursor is not None:
-        conditions.append(tuple_(key, summary.c.trace_id) < tuple_(*_decode_cursor(query.order, query.cursor)))
-    with store.engine.connect() as conn:
-        if query.filter is not None:
-            conditions.append(Conditions(conn, project_id).of_trace(query.filter))
-        wanted = select(summary, key.label("order_key")).where(and_(*conditions))
-        rows = conn.execute(wanted.order_by(*_newest(key, query.filter)).limit(query.limit + 1)).all()
-    shown = rows[: query.limit]
-    following = _encode_cursor(query.order, shown[-1].order_key, shown[-1].trace_id) if len(rows) > query.limit else None
-    return Page([_summary(row) for row in shown], following)
+    if query.filter is not None:
+        conditions.append(Conditions(conn, project_id).of_trace(query.filter))
+    return conditions
 
 
 def _newest(key: ColumnElement[int], asked: Filter | None) -> tuple[ColumnElement[int], ColumnElement[bytes]]:
@@ -93,14 +100,14 @@ def summaries_of(store: Store, project_id: int, kind: str, value: str, limit: in
     wanted = select(summary).where(summary.c.project_id == project_id, summary.c.trace_id.in_(named))
     with store.engine.connect() as conn:
         rows = conn.execute(wanted.order_by(summary.c.started_ns, summary.c.trace_id).limit(limit)).all()
-    return [_summary(row) for row in rows]
+    return [summary_of(row) for row in rows]
 
 
 def read_summaries(store: Store, project_id: int, trace_ids: Sequence[bytes]) -> dict[bytes, TraceSummary]:
     """Return the summaries of those traces that are linked."""
     wanted = select(summary).where(summary.c.project_id == project_id, summary.c.trace_id.in_(trace_ids))
     with store.engine.connect() as conn:
-        return {row.trace_id: _summary(row) for row in conn.execute(wanted)}
+        return {row.trace_id: summary_of(row) for row in conn.execute(wanted)}
 
 
 def find_by_reference(store: Store, project_id: int, value: str, limit: int = 50) -> list[Found]:
@@ -136,7 +143,8 @@ _TOTALS = _places([name for name in Totals.__struct_fields__ if name != "usage"]
 _LINE = _places([name for name in TraceSummary.__struct_fields__ if name != "totals"])
 
 
-def _summary(row: Row[Any]) -> TraceSummary:
+def summary_of(row: Row[Any]) -> TraceSummary:
+    """Return the summary that a row of ``summary`` holds; further columns may follow."""
     totals = Totals(Usage(*_USAGE(row)), *_TOTALS(row))
     return TraceSummary(*(*_LINE(row), totals))
 

@@ -14,7 +14,7 @@ from ingest.model import Decision, LogRecord
 from .chunks import unpack_logs
 from .derive import clip, option_hash
 from .derived import decision, run
-from .schema import log_chunk, log_record
+from .schema import log_chunk, log_record, trace
 
 RECENT_RUNS = 300
 """So many of an agent's latest runs are looked at, found along an index: the cost does not grow with the store."""
@@ -137,6 +137,13 @@ def _habit(rows: list[Any], after: str) -> Habit:
     counted = Counter(row.chosen for row in rows).most_common()
     choices = (Choice(chosen, times, bytes(latest[chosen].trace_id), bytes(latest[chosen].span_id)) for chosen, times in counted)
     return Habit(len(rows), after, tuple(choices))
+
+
+def read_version(conn: Connection, project_id: int, trace_id: bytes) -> int | None:
+    """Return the version of what is stored of a trace, which grows with every change; None where nothing is."""
+    wanted = select(trace.c.version).where(trace.c.project_id == project_id, trace.c.trace_id == trace_id)
+    found: int | None = conn.execute(wanted).scalar()
+    return found
 
 
 def read_records(conn: Connection, project_id: int, trace_id: bytes, span_id: bytes) -> list[LogRecord]:

@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterator
 
 from sqlalchemy import Table, func, select, tuple_
 
+from .alert_schema import alert_run, stop_request
 from .bulk import Transaction, marks, take_turn, transaction
-from .derived import decision, finding, ledger, reference, run, summary
+from .derived import decision, finding, ledger, reference, run, summary, tally
 from .engine import Store
 from .ledger import check_reconciles, move_rollups, read_ledger, rebuild_rollups
 from .linker import BATCH_TRACES, LinkReport, Rulebook, TraceKey, link_traces
 from .schema import chunk, log_chunk, log_record, span, trace
 from .search import forget_documents
+from .tallies import forget_signs, move_tallies, read_tallies, rebuild_tallies
 
 Progress = Callable[[int, int], None]
 """Told how many of how many are done."""
@@ -22,7 +24,7 @@ _PAGE = 512
 _PURGE_TRACES = 100
 """How many traces one transaction deletes: some milliseconds, so that nobody waits for long."""
 
-_OF_TRACES = (summary, run, decision, ledger, reference, finding, span, chunk, log_record, log_chunk, trace)
+_OF_TRACES = (summary, run, decision, ledger, reference, finding, tally, alert_run, stop_request, span, chunk, log_record, log_chunk, trace)
 """Every table with rows of single traces, but the text index."""
 
 
@@ -54,6 +56,7 @@ def relink_all(store: Store, project_id: int | None, now_ns: int, rules: Ruleboo
         if check_reconciles(store, project):
             rebuild_rollups(store, project)
             whole.changed += 1
+        whole.changed += rebuild_tallies(store, project)
     return whole
 
 
@@ -125,6 +128,8 @@ def _delete_traces(tx: Transaction, project_id: int, asked: list[bytes], older_t
     if not trace_ids:
         return 0
     move_rollups(tx, read_ledger(tx, project_id, trace_ids), ())
+    move_tallies(tx, read_tallies(tx, project_id, trace_ids), ())
+    forget_signs(tx, project_id, trace_ids)
     forget_documents(tx, project_id, trace_ids)
     for table in _OF_TRACES:
         tx.run(f"DELETE FROM {table.name} WHERE project_id = ? AND trace_id IN ({marks(trace_ids)})", (project_id, *trace_ids))
@@ -140,6 +145,7 @@ def _drop_unused_options(store: Store) -> None:
     with transaction(store) as tx:
         take_turn(tx)
         tx.run("DELETE FROM option_set WHERE (project_id, set_hash) NOT IN (SELECT project_id, set_hash FROM decision)")
+        tx.run("DELETE FROM branch_point WHERE (project_id, branch) NOT IN (SELECT project_id, branch FROM decision)")
 
 
 def _projects(store: Store, project_id: int | None) -> list[int]:

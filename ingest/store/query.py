@@ -53,20 +53,25 @@ class StepMatch:
 
 @dataclass(frozen=True, slots=True)
 class Chose:
-    """``decision chose X [over Y]``: a decision for X, where Y was offered too."""
+    """``decision chose X [over Y] [at B]``: a decision for X, where Y was offered too, at branch point B.
 
-    chosen: str
+    ``decision at B`` is a decision at that branch point, whatever was chosen.
+    """
+
+    chosen: str | None
     over: str | None = None
+    branch: str | None = None
 
 
 Filter: TypeAlias = Comparison | And | Or | Not | StepMatch | Chose
 
 TRACE_FIELDS = (
-    "agent", "service", "environment", "version", "status", "termination", "session", "user", "model", "provider", "started",
+    "agent", "service", "environment", "version", "status", "termination", "session", "user", "model", "provider", "tool",
+    "failed_tool", "started",
     "duration_ms", "steps", "llm_calls", "tool_calls", "errors", "decisions", "tokens", "input_tokens", "output_tokens",
     "cost_usd", "input", "output", "thought",
 )  # fmt: skip
-"""Fields of a trace, beside ``reference.NAME``."""
+"""Fields of a trace, beside ``reference.NAME``. ``tool`` is any tool that it called, ``failed_tool`` one that failed in it."""
 
 STEP_FIELDS = (
     "kind", "name", "status", "service", "model", "started", "duration_ms", "thought", "input", "output",

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData
 
 metadata = MetaData()
 
-REVISION = "0003"
+REVISION = "0004"
 """The migration that makes this schema."""
 
 DEFAULT_PROJECT = 1

@@ -23,8 +23,11 @@ _SUMS = (
     "plain_output_tokens", "reasoning_tokens", "cost_nanos", "unpriced_calls", "duration_ns",
 )  # fmt: skip
 
+_TALLY_SUMS = ("traces", "times", "failed", "repeats", "length_ns", "wasted_ns", "nanos")
+
 _TABLES = (
     "summary", "run", "decision", "option_set", "ledger", "rollup_hour", "rollup_day", "reference", "search_doc", "price", "tombstone",
+    "tally", "tally_day", "branch_point", "sign", "saved_view",
 )  # fmt: skip
 
 
@@ -36,6 +39,7 @@ def upgrade() -> None:
     _create_ledger()
     _create_lookups()
     _create_search()
+    _create_tallies()
 
 
 def downgrade() -> None:
@@ -118,6 +122,7 @@ def _create_decisions() -> None:
         *_columns(sa.Text, "agent", "chosen", "source", nullable=False),
         *_columns(sa.Text, "question", "because"),
         *_columns(sa.LargeBinary, "set_hash", nullable=False),
+        *_columns(sa.Text, "branch", nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_index("ix_decision_chosen", "decision", ["project_id", "chosen", "decided_ns"])
@@ -178,6 +183,46 @@ def _create_lookups() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table("tombstone", *_trace_keys(), *_columns(sa.BigInteger, "deleted_ns", nullable=False), sqlite_with_rowid=False)
+
+
+def _create_tallies() -> None:
+    op.create_table("tally", *_trace_keys(), *_columns(sa.LargeBinary, "entries", nullable=False), sqlite_with_rowid=False)
+    op.create_table(
+        "tally_day",
+        _key("project_id", sa.Integer),
+        _key("topic"),
+        _key("day", sa.BigInteger),
+        *map(_key, ("agent", "a", "b", "c")),
+        *_columns(sa.BigInteger, *_TALLY_SUMS, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "branch_point",
+        _key("project_id", sa.Integer),
+        _key("branch"),
+        *_columns(sa.Text, "agent", "question", "source", "options", nullable=False),
+        *_columns(sa.Integer, "varies", nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "sign",
+        _key("project_id", sa.Integer),
+        *map(_key, ("agent", "name")),
+        _key("failed", sa.Integer),
+        _key("slot", sa.Integer),
+        *_columns(sa.BigInteger, "started_ns", nullable=False),
+        *_columns(sa.LargeBinary, "trace_id", "run_id", "span_id", nullable=False),
+        *_columns(sa.Text, "words", nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "saved_view",
+        _key("project_id", sa.Integer),
+        _key("name"),
+        *_columns(sa.Text, "query", nullable=False),
+        *_columns(sa.BigInteger, "saved_ns", nullable=False),
+        sqlite_with_rowid=False,
+    )
 
 
 def _create_search() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import orjson
 
@@ -22,6 +23,10 @@ class Side:
     run: Run
     place: int
     """Its place in the sequence, from 0."""
+    within: str = ""
+    """The kind of step it was done for: a plan, or nothing in particular."""
+    surfaces: bool = False
+    """True where a failure inside it merely shows again."""
 
     @cached_property
     def key(self) -> tuple[str, ...]:
@@ -33,7 +38,7 @@ class Side:
             return (step.kind, step.name)
         if step.kind in _BY_NAME:
             return (step.kind, "".join(letter for letter in step.name.casefold() if not letter.isdigit()))
-        return (step.kind, self.run.agent)
+        return (step.kind, self.run.agent, self.within)
 
     @property
     def name(self) -> str:
@@ -49,33 +54,50 @@ def sequence_of(trace: Trace) -> list[Side]:
     sides: list[Side] = []
     for run in trace.runs:
         if run.parent_run_id is None or run.parent_run_id not in runs:
-            for step, inside in _steps(run, runs, taken):
+            for at in _steps(run, runs, taken):
                 if len(sides) >= MOST_STEPS:
                     return sides
-                if _is_told(step):
-                    sides.append(Side(step, inside, len(sides)))
+                if _is_told(at.step):
+                    sides.append(Side(at.step, at.run, len(sides), at.within, _surfaces(at.step, runs)))
     return sides
 
 
-def _steps(run: Run, runs: dict[bytes, Run], taken: set[bytes]) -> Iterator[tuple[Step, Run]]:
+class _At(NamedTuple):
+    step: Step
+    run: Run
+    within: str
+
+
+def _steps(run: Run, runs: dict[bytes, Run], taken: set[bytes]) -> Iterator[_At]:
     if run.run_id in taken:
         return
     taken.add(run.run_id)
-    stack = [(step, run) for step in reversed(_settled(run.steps))]
+    stack = [_At(step, run, "") for step in reversed(_settled(run.steps))]
     while stack:
-        step, inside = stack.pop()
-        yield step, inside
+        at = stack.pop()
+        yield at
+        step = at.step
         nested = runs.get(step.run_id) if step.run_id is not None else None
         if nested is not None and nested.run_id not in taken:
             taken.add(nested.run_id)
-            stack.extend((below, nested) for below in reversed(_settled(nested.steps)))
-        stack.extend((child, inside) for child in reversed(_settled(step.children)))
+            stack.extend(_At(below, nested, "") for below in reversed(_settled(nested.steps)))
+        within = step.kind if step.kind == "plan" else at.within
+        stack.extend(_At(child, at.run, within) for child in reversed(_settled(step.children)))
+
+
+def _surfaces(step: Step, runs: dict[bytes, Run]) -> bool:
+    if any(child.status == "error" for child in step.children):
+        return True
+    nested = runs.get(step.run_id) if step.run_id is not None else None
+    return nested is not None and nested.totals.errors > 0
 
 
 def _is_told(step: Step) -> bool:
     if step.kind == "thought":
         return False
-    return step.kind != "other" or step.usage is not None or step.decision is not None or step.tool is not None
+    if step.kind != "other" or step.usage is not None or step.decision is not None or step.tool is not None:
+        return True
+    return step.status == "error" and not step.children
 
 
 def _settled(steps: Sequence[Step]) -> list[Step]:

@@ -1,4 +1,4 @@
-"""Are two values the same, as far as two runs of one task can have the same values?
+"""Whether two values are the same, as far as two runs of one task can have the same values.
 
 Ids differ from run to run, days move with the day a run was made on, models word one thing in many ways. So an id of one run
 stands for an id of the other from where both first appear in what the run was given; it must go on standing for it. An id
@@ -8,12 +8,12 @@ that a model brings up and that was never given to it stands for nothing.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Literal
 
 import orjson
 
-_MOST_CHARS = 8_000
+_MOST_CHARS = 4_000
 """So much of a text is compared."""
 _MOST_ITEMS = 200
 _MOST_DEPTH = 12
@@ -21,6 +21,10 @@ _FEW_WORDS = 5
 """A text of so few words is a name or a choice, in which every word counts; a longer one is prose."""
 _ALIKE = 0.6
 """Two texts of a tool share at least so many of their words, or they say different things."""
+
+_ALIKE_REQUESTS = 0.4
+_SOON = 31
+"""Days."""
 
 Origin = Literal["given", "made"]
 """``given`` to the run (a request, a result), or ``made`` by its model (arguments, a choice, an answer)."""
@@ -38,12 +42,12 @@ _TOKEN = re.compile(
     |(?P<word>[^\W\d_]+)""",
     re.VERBOSE,
 )
-_LONG_NUMBER = 6
+_LONG_NUMBER = 5
 """A whole number of so many digits names something rather than counting it."""
 
 _VOLATILE = re.compile(
     r"(?:^|_)(?:took|elapsed|latency|duration_ms|ms|timestamp|created|updated|now|uuid|nonce|trace|span|request|correlation|idempotency"
-    r"|call_id|cursor|etag|ts|generated)(?:_|$)",
+    r"|call_id|cursor|etag|ts|generated|score|similarity|distance)(?:_|$)",
     re.IGNORECASE,
 )
 """Names of values that say when or under which number something was done: they never agree and never matter."""
@@ -126,10 +130,31 @@ def read_text(text: str) -> Any:
 class Matching:
     """What of one run stands for what of the other; grows as both are read along."""
 
-    def __init__(self, days_apart: int = 0) -> None:
-        self._days_apart = days_apart
+    def __init__(self, days: tuple[date, date] | None = None) -> None:
+        self._days = days
+        self._days_apart = (days[1] - days[0]).days if days is not None else 0
+        self._now = re.compile("|".join(rf"(?:\w+ )?{day}(?:[T ]\d\d:\d\d(?::\d\d)?)?" for day in days or ())) if days else None
+        self._asked: set[tuple[str, str]] = set()
         self._b_of: dict[str, str] = {}
         self._a_of: dict[str, str] = {}
+
+    def bind_request(self, a: str, b: str) -> list[Mismatch]:
+        """Return where two requests differ, and let what was asked for in the one stand for what was in the other.
+
+        Thirty minutes instead of forty-five are another task of the same kind: what is done with them later is no divergence.
+        """
+        ours, theirs = list(tokens(a)), list(tokens(b))
+        if len(ours) == len(theirs) and _shared([one.text for one in ours], [one.text for one in theirs]) >= _ALIKE_REQUESTS:
+            for one, other in zip(ours, theirs, strict=True):
+                if one.kind == other.kind != "id" and one.text != other.text:
+                    self._asked.add((one.text, other.text))
+        found = [] if a.strip() == b.strip() else self.differences(a, b, "given")
+        plain = [Mismatch("", a, b)] if self._asked else []
+        return found or plain
+
+    def timeless(self, text: str) -> str:
+        """Return a text without the time at which a run was made, which prompts like to state."""
+        return self._now.sub("now", text) if self._now is not None else text
 
     def differences(self, a: Any, b: Any, origin: Origin) -> list[Mismatch]:
         """Return where two values differ, outermost first. What is given binds ids of one run to ids of the other."""
@@ -145,9 +170,10 @@ class Matching:
             self._compare_lists(at, a, b, found)
         elif isinstance(a, str) and isinstance(b, str):
             if not self._same_text(a, b, at.origin):
-                found.append(Mismatch(at.path, a, b, emptied=is_empty(a) != is_empty(b)))
-        elif not _same_scalar(a, b):
-            found.append(Mismatch(at.path, _shown(a), _shown(b), emptied=is_empty(a) != is_empty(b)))
+                found.append(Mismatch(at.path, a, b, emptied=not at.depth and is_empty(a) != is_empty(b)))
+        elif not _same_scalar(a, b) and (str(a), str(b)) not in self._asked:
+            held = not at.depth or (at.depth == 1 and (isinstance(a, list | dict) or isinstance(b, list | dict)))
+            found.append(Mismatch(at.path, _shown(a), _shown(b), emptied=held and is_empty(a) != is_empty(b)))
 
     def _compare_dicts(self, at: "_At", a: dict[Any, Any], b: dict[Any, Any], found: list[Mismatch]) -> None:
         keys = [key for key in dict.fromkeys((*a, *b)) if not _VOLATILE.search(str(key))]
@@ -161,7 +187,7 @@ class Matching:
 
     def _compare_lists(self, at: "_At", a: list[Any], b: list[Any], found: list[Mismatch]) -> None:
         if len(a) != len(b):
-            found.append(Mismatch(at.path, _shown(a), _shown(b), emptied=not a or not b))
+            found.append(Mismatch(at.path, _shown(a), _shown(b), emptied=(not a or not b) and at.depth <= 1))
             return
         for n, (one, other) in enumerate(zip(a[:_MOST_ITEMS], b[:_MOST_ITEMS], strict=True)):
             self._compare(at.below(f"[{n}]"), one, other, found)
@@ -176,33 +202,54 @@ class Matching:
         return self._same_tokens(ours, theirs, origin) if few else self._same_prose(ours, theirs, origin)
 
     def _same_tokens(self, a: list[Token], b: list[Token], origin: Origin) -> bool:
-        return len(a) == len(b) and all([self._same_token(one, other, origin) for one, other in zip(a, b, strict=True)])
+        return len(a) == len(b) and all(self._same_token(one, other, origin) for one, other in zip(a, b, strict=True))
 
     def _same_prose(self, a: list[Token], b: list[Token], origin: Origin) -> bool:
         """Compare the facts in two texts one by one, and of a given text the words by how many they share."""
         facts = [[token for token in side if token.kind != "word"] for side in (a, b)]
         if origin == "given" and _shared([t.text for t in a if t.kind == "word"], [t.text for t in b if t.kind == "word"]) < _ALIKE:
             return False
-        if len(facts[0]) == len(facts[1]):
-            if all([self._same_token(one, other, origin) for one, other in zip(*facts, strict=True)]):
-                return True
+        if len(facts[0]) == len(facts[1]) and all(self._same_token(one, other, origin) for one, other in zip(*facts, strict=True)):
+            return True
         return self._stand_for_each_other(facts[0], facts[1])
 
     def _stand_for_each_other(self, a: list[Token], b: list[Token]) -> bool:
         """Tell whether two texts name the same facts, in whatever order and how often; a model may leave some unsaid."""
-        there, here = {t.text for t in b}, {t.text for t in a}
-        missing_b = [t for t in a if not any(self._same_token(t, other, "made") for other in b)] if there else []
-        missing_a = [t for t in b if not any(self._same_token(other, t, "made") for other in a)] if here else []
-        return not (missing_a and missing_b)
+        here, there = ({token.text for token in side if token.kind != "moment"} for side in (a, b))
+        for one, other in self._asked:
+            if one in here and other in there:
+                here, there = here - {one}, there - {other}
+        missing_there = [text for text in here if self._b_of.get(text, text) not in there and self._shifted(text, 1) not in there]
+        missing_here = [text for text in there if self._a_of.get(text, text) not in here and self._shifted(text, -1) not in here]
+        return not (missing_there and missing_here)
+
+    def _shifted(self, text: str, sign: int) -> str:
+        try:
+            return (date.fromisoformat(text) + timedelta(sign * self._days_apart)).isoformat()
+        except (ValueError, OverflowError):
+            return text
 
     def _same_token(self, a: Token, b: Token, origin: Origin) -> bool:
         if a.kind != b.kind:
             return False
+        if (a.text, b.text) in self._asked:
+            return True
         if a.kind == "id":
             return self._same_id(a.text, b.text, origin)
         if a.kind == "moment":
             return True
-        return a.text == b.text or (a.kind == "date" and _days_between(a.text, b.text) == self._days_apart != 0)
+        return a.text == b.text or (a.kind == "date" and (self._shifted(a.text, 1) == b.text or self._is_same_weekday(a.text, b.text)))
+
+    def _is_same_weekday(self, a: str, b: str) -> bool:
+        """Tell whether two days are the same day of a week to come: Monday is another date each week."""
+        if self._days is None or self._days[0] == self._days[1]:
+            return False
+        try:
+            ours, theirs = date.fromisoformat(a), date.fromisoformat(b)
+        except ValueError:
+            return False
+        ahead = (ours - self._days[0]).days, (theirs - self._days[1]).days
+        return ours.weekday() == theirs.weekday() and all(0 <= number <= _SOON for number in ahead)
 
     def _same_id(self, a: str, b: str, origin: Origin) -> bool:
         bound_a, bound_b = self._b_of.get(a), self._a_of.get(b)
@@ -227,16 +274,10 @@ class _At:
 
 
 def _same_scalar(a: Any, b: Any) -> bool:
-    if isinstance(a, int | float) and isinstance(b, int | float):
+    if a != b and isinstance(a, int | float) and isinstance(b, int | float):
         return bool(abs(a - b) <= 1e-9 * max(abs(a), abs(b), 1.0))
-    return bool(a == b)
-
-
-def _days_between(a: str, b: str) -> int | None:
-    try:
-        return (date.fromisoformat(b) - date.fromisoformat(a)).days
-    except ValueError:
-        return None
+    # Not a number equals nothing, itself included.
+    return bool(a == b) or (a != a and b != b)
 
 
 def _shared(a: list[str], b: list[str]) -> float:

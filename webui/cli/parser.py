@@ -64,7 +64,15 @@ def _ingest(parser: _Parser) -> None:
 def _up(parser: _Parser) -> None:
     _web(parser)
     _ingest(parser)
-    parser.add_argument("--demo", action="store_true", help="also import a handful of recorded agent runs and print links to them")
+    parser.add_argument("--demo", action="store_true", help="also let the sample agent work against it, and print links to its runs")
+
+
+def _demo(parser: _Parser) -> None:
+    _web(parser)
+    _ingest(parser)
+    parser.add_argument("--runs", metavar="N", help="how many requests it handles (default 8, or 14 for each day)")
+    parser.add_argument("--days", metavar="D", help="back-dated history of so many days, instead of now")
+    parser.add_argument("--seed", metavar="S", help="the same seed makes the same history (default 7)")
 
 
 def _ingest_alone(parser: _Parser) -> None:
@@ -149,6 +157,7 @@ COMMANDS = (
     Command("web", "part", "run pages and API alone", _web),
     Command("worker", "part", "run the worker alone: links what arrives, deletes what is too old", _nothing),
     Command("migrate", "part", "bring the store to the current schema", _nothing),
+    Command("demo", "demo", "let the sample agent work against a running Clew, now or as history", _demo),
     Command("trace", "trace", "look a run up and print its reasoning chain", _trace),
     Command("import", "importing", "store OTLP requests from files; doing it twice changes nothing", _import),
     Command("export", "exporting", "write a trace to stdout", _export),

@@ -13,7 +13,7 @@ RUNNERS = {
     "web": ("webui.server", "serve"),
     "worker": ("webui.cli.rulebook", "run_worker"),
     "migrate": ("webui.cli.migrating", "run_migration"),
-    "demo": ("webui.cli.demo_runs", "import_demo"),
+    "demo": ("webui.cli.demo", "show_demo"),
 }
 """Where each part's function lies: a process imports its own part and no other."""
 

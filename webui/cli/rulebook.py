@@ -1,5 +1,6 @@
-"""What every command that links applies to traces: the prices of the store and the detectors of its projects."""
+"""What every command that links applies to traces: the prices of the store and the detectors of its projects. And the worker."""
 
+import threading
 from collections.abc import Callable
 
 from ingest.settings import Settings
@@ -7,25 +8,40 @@ from ingest.store.derive import Inspect
 from ingest.store.engine import Store
 from ingest.store.linker import Rulebook
 from ingest.store.prices import load_prices
-from ingest.worker import work
-from webui.analysis.detectors.model import Rules
-from webui.analysis.detectors.registry import inspect
+from ingest.worker import Beside, work
+from webui.alerts.postman import deliver_until
+from webui.alerts.rules import LiveRules
+from webui.alerts.setup import make_outlets, make_postman, make_relay, process_name
+from webui.alerts.watch import Watch, watch_until
 
 Ready = Callable[[str, str], None]
-
-_DEFAULTS = Rules()
 
 
 def make_rulebook(store: Store) -> Rulebook:
     """Return the rules for a store. Raises what reading it raises."""
-    return Rulebook(load_prices(store), make_inspect())
+    return Rulebook(load_prices(store), make_inspect(store))
 
 
-def make_inspect() -> Inspect:
-    """Return the detectors with the settings of each project."""
-    return lambda project_id, run: inspect(run, _DEFAULTS)
+def make_inspect(store: Store) -> Inspect:
+    """Return the detectors with the settings of each project and agent, which are read again as time goes by."""
+    return LiveRules(store).inspect
 
 
 def run_worker(settings: Settings, ready: Ready) -> None:
-    """Run the worker until it is told to stop."""
-    work(settings, ready, make_rulebook)
+    """Run the worker until it is told to stop: linking, and beside it the watch and the post. Raises ``SettingsError``."""
+    make_relay(settings)
+    work(settings, ready, make_rulebook, (_watching(settings), _delivering(settings)))
+
+
+def _watching(settings: Settings) -> Beside:
+    def beside(stop: threading.Event, store: Store) -> None:
+        watch_until(stop, Watch(store, make_outlets(settings, store), process_name()))
+
+    return beside
+
+
+def _delivering(settings: Settings) -> Beside:
+    def beside(stop: threading.Event, store: Store) -> None:
+        deliver_until(stop, store, make_postman(settings, store))
+
+    return beside

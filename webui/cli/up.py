@@ -89,6 +89,7 @@ class Supervisor:
         self._running: list[Part] = []
         self._ready: set[str] = set()
         self._web_url = ""
+        self._otlp_url = ""
         self._stopping = False
         self._wake_reads, self._wake_writes = os.pipe()
 
@@ -137,10 +138,12 @@ class Supervisor:
         self._ready.add(name)
         if name == "web":
             self._web_url = url
+        if name == "otlp-http":
+            self._otlp_url = url
         if self._ready == _LISTENERS:
             print(f"Clew is up: {self._web_url} (Ctrl-C ends it)", flush=True)
             if self._has_demo:
-                self._start("demo").begin(self._web_url)
+                self._start("demo").begin(f"{self._web_url} {self._otlp_url}")
 
     def _end(self, part: Part) -> None:
         """Take note that a part has ended: those that have a last step are expected to, the others are not."""

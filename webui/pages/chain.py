@@ -1,22 +1,21 @@
 """The rows of a chain: which of its steps are shown, folded, or left out for the length of the page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ingest.model import Run, Step, Trace
+from ingest.model import Run, Step
 from webui.format import clip, cost, duration, plural, termination_word, tone
 
-from .folds import Fold, find_folds
+from .focus import Chain
+from .folds import Fold
 from .links import trace_href
-from .steps import Placed, StepRow, first_failure, nested_runs, place_steps, step_row, tokens_text
+from .steps import Placed, StepRow, Told, nested_runs, place_steps, step_row, tokens_text
+from .window import gap_words, kept_places
 
-_WHOLE = 400
 _FAR, _LEAD = 14, 4
 """A first failure further down than so many rows is brought up; so many rows before it stay in sight."""
 _FEW = 6
 """A run of so few steps shows what its sub-agents did at once."""
-_HEAD, _TAIL, _AROUND = 200, 100, 40
-"""A longer chain shows its first and last rows, both ends being what matters, and what surrounds the selected step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,75 +79,14 @@ class Row:
     href: str = ""
     selected: bool = False
     first_failure: bool = False
+    at: str = ""
+    """Where it begins on the strip."""
+    depth: int = 0
+    tool: str = ""
     step: StepRow | None = None
     fold: FoldView | None = None
     sub: SubView | None = None
     gap: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the address asks for."""
-
-    run: str = ""
-    step: str = ""
-    panel: str = "why"
-    start: int = 0
-
-
-class Chain:
-    """A run's steps as placed, and how to name them in addresses."""
-
-    def __init__(self, trace: Trace, run: Run, asked: Asked) -> None:
-        self.trace, self.run, self.asked = trace, run, asked
-        self.placed = place_steps(run.steps)
-        self.folds = find_folds(self.placed)
-        self.failure = first_failure(self.placed)
-        self.inner_failure = None if self.failure else _inner_failure(trace, run)
-        """A first failure that happened in a sub-agent: its run and step."""
-        self.at = _selected(self.placed, asked.step, self.failure or self._failed_agent())
-
-    def _failed_agent(self) -> Placed | None:
-        """Return the step of this run that called, at any depth, the sub-agent in which something failed."""
-        if self.inner_failure is None:
-            return None
-        parents = {run.run_id: run.parent_run_id for run in self.trace.runs}
-        at: bytes | None = self.inner_failure[0].run_id
-        while at is not None and parents.get(at) != self.run.run_id:
-            at = parents.pop(at, None)
-        return next((item for item in self.placed if item.step.run_id == at), None) if at else None
-
-    def href(self, key: str, run: Run | None = None) -> str:
-        """Return the address of a step of this run, or of another run."""
-        main = self.trace.runs[0]
-        shown = run or self.run
-        return trace_href(self.trace.trace_id, run=None if shown is main else shown.run_id.hex(), step=key)
-
-
-def _selected(placed: Sequence[Placed], asked: str, failure: Placed | None) -> int | None:
-    """Return the place of the step asked for, else of the first failure, else of the last step with words."""
-    if asked:
-        for place, item in enumerate(placed):
-            if item.key == asked or (len(asked) < 8 and str(item.step.index) == asked):
-                return place
-    if failure is not None:
-        return placed.index(failure)
-    last = next((n for n in range(len(placed) - 1, -1, -1) if placed[n].step.output), len(placed) - 1)
-    return last if placed else None
-
-
-def _inner_failure(trace: Trace, run: Run) -> tuple[Run, Placed] | None:
-    """Return the first failure in the runs inside a run."""
-    if not run.totals.errors:
-        return None
-    inside = {run.run_id}
-    for other in trace.runs:
-        if other.parent_run_id in inside and other is not run:
-            inside.add(other.run_id)
-            failed = first_failure(place_steps(other.steps))
-            if failed is not None:
-                return other, failed
-    return None
 
 
 Entry = int | Fold
@@ -195,34 +133,26 @@ def _window(chain: Chain, entries: Sequence[Entry]) -> tuple[Row, ...]:
     kept = _kept(chain, entries)
     inner = nested_runs(chain.run, chain.trace.runs)
     shown: list[Row] = []
-    before, model = -1, None
+    before, told = -1, Told()
     for n in kept:
         if n > before + 1:
             shown.append(_gap_row(chain, before + 1, n))
-            model = None
+            told = Told()
         before, entry = n, entries[n]
         if isinstance(entry, Fold):
             shown.append(_fold_row(chain, entry))
         else:
-            shown.append(_step_row(chain, entry, model, inner))
-            model = chain.placed[entry].step.model or model
+            shown.append(_step_row(chain, entry, told, inner))
+            told = told.after(chain.placed[entry].step)
     return tuple(shown)
 
 
 def _kept(chain: Chain, entries: Sequence[Entry]) -> Sequence[int]:
-    whole = len(entries)
-    if whole <= _WHOLE:
-        return range(whole)
-    kept = set(range(_HEAD)) | set(range(whole - _TAIL, whole))
     selected = next((n for n, entry in enumerate(entries) if _holds(entry, chain.at)), None)
-    if selected is not None:
-        kept |= set(range(max(selected - _AROUND, 0), min(selected + _AROUND, whole)))
-    if chain.asked.start > 0:
-        kept |= set(range(min(chain.asked.start, whole), min(chain.asked.start + _HEAD, whole)))
-    return sorted(kept)
+    return kept_places(len(entries), selected, chain.asked.start)
 
 
-def _step_row(chain: Chain, at: int, model: str | None, inner: dict[bytes, Run]) -> Row:
+def _step_row(chain: Chain, at: int, told: Told, inner: dict[bytes, Run]) -> Row:
     item = chain.placed[at]
     nested = inner.get(item.step.run_id) if item.step.run_id else None
     return Row(
@@ -231,9 +161,19 @@ def _step_row(chain: Chain, at: int, model: str | None, inner: dict[bytes, Run])
         href=chain.href(item.key),
         selected=at == chain.at,
         first_failure=item is chain.failure,
-        step=step_row(item, model),
+        at=chain.strip_place(item.step.started_ns),
+        depth=item.depth,
+        tool=clip(item.step.tool.name, 80) if item.step.tool else "",
+        step=_with_request(step_row(item, told), chain.placed[at + 1 : at + 2]),
         sub=_sub_view(chain, nested) if nested is not None else None,
     )
+
+
+def _with_request(row: StepRow, following: Sequence[Placed]) -> StepRow:
+    """Let a model call without a word say what it was followed by, where that is a tool."""
+    silent = row.look == "llm" and not (row.say or row.note or row.fork or row.bad)
+    tool = following[0].step.tool if silent and following else None
+    return replace(row, note=f"asked for {clip(tool.name, 60)}") if tool is not None else row
 
 
 def _far_failure(chain: Chain, rows: Sequence[Row]) -> int:
@@ -293,7 +233,8 @@ def _fold_row(chain: Chain, fold: Fold) -> Row:
         open=opened,
         bad=shown.step.status == "error",
     )
-    return Row(kind="fold", key=inside[0].key, href=chain.href(inside[0].key), selected=opened, fold=view)
+    at = chain.strip_place(first.started_ns)
+    return Row(kind="fold", key=inside[0].key, href=chain.href(inside[0].key), selected=opened, at=at, depth=inside[0].depth, fold=view)
 
 
 def _same_words(step: Step) -> str:
@@ -328,5 +269,4 @@ def _sub_view(chain: Chain, run: Run) -> SubView:
 def _gap_row(chain: Chain, start: int, stop: int) -> Row:
     asked = chain.asked
     href = trace_href(chain.trace.trace_id, run=asked.run, step=asked.step, from_=start)
-    words = f"{stop - start:,} rows not shown"
-    return Row(kind="gap", key=f"r{start}", href=f"{href}#r{start}", gap=words)
+    return Row(kind="gap", key=f"r{start}", href=f"{href}#r{start}", gap=gap_words(start, stop))

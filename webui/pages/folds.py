@@ -42,10 +42,10 @@ def find_folds(placed: Sequence[Placed]) -> list[Fold]:
 
 def _fold_at(marks: Sequence[Hashable], at: int) -> Fold | None:
     for length in range(1, _LONGEST_ROUND + 1):
-        if at + 2 * length > len(marks) or marks[at] != marks[at + length]:
+        if at + LEAST_ROUNDS * length > len(marks) or marks[at] != marks[at + length]:
             continue
         block = marks[at : at + length]
-        if not any(_tells(mark) for mark in block):
+        if marks[at + length : at + 2 * length] != block or not any(map(_tells, block)):
             continue
         rounds = 1
         while marks[at + rounds * length : at + (rounds + 1) * length] == block:

@@ -18,6 +18,12 @@ def costs_href(**state: str | int | None) -> str:
     return _with("/costs", state)
 
 
+def compare_href(a: bytes, b: bytes | None = None, **state: str | int | None) -> str:
+    """Return the address that compares two runs; with one alone, it is compared with its nearest good run."""
+    both: dict[str, str | int | None] = {"a": a.hex(), "b": b.hex() if b is not None else None}
+    return _with("/compare", both | state)
+
+
 def lookup_href(text: str) -> str:
     """Return the address that looks a text up."""
     return _with("/lookup", {"q": text})
@@ -30,8 +36,18 @@ def person_href(kind: str, value: str) -> str:
 
 def filter_text(field: str, value: str) -> str:
     """Return a condition of the filter language on one field."""
+    return f"{field} = {quoted(value)}"
+
+
+def quoted(value: str) -> str:
+    """Return a text as the filter language quotes it."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'{field} = "{escaped}"'
+    return f'"{escaped}"'
+
+
+def with_state(path: str, **state: str | int | None) -> str:
+    """Return an address with its state; what is empty is left out. A name may end with ``_`` where it is a word of Python."""
+    return _with(path, state)
 
 
 def _with(path: str, state: dict[str, str | int | None]) -> str:

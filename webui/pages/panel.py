@@ -6,12 +6,17 @@ from typing import Any
 
 import orjson
 
-from ingest.model import Run, Span, Step
+from ingest.model import Run, Step
 from webui.api_json import span_json, timestamp
 from webui.format import UNKNOWN, clip, cost, count, duration, plural, size
 
+from .anatomy import Anatomy, dissect
+from .conversation import conversation_of, prompt_text
+from .focus import Focus
+from .lore import Lore
 from .origin import Origin, trace_arguments
-from .steps import Fork, Placed, Road, fork_of, is_cause
+from .steps import Placed, is_cause
+from .why import Why, explain_choice
 
 TABS = (("why", "Why"), ("input", "Input"), ("output", "Output"), ("tokens", "Tokens"), ("raw", "Raw"))
 _SHOWN = 65_536
@@ -53,19 +58,20 @@ class Panel:
     origins: tuple[Origin, ...] = ()
     led_here: tuple[Cause, ...] = ()
     came_of_it: tuple[Cause, ...] = ()
-    fork: Fork | None = None
-    roads: tuple[Road, ...] = ()
     texts: tuple[Text, ...] = ()
     numbers: tuple[tuple[str, str], ...] = field(default=())
+    choice: Why | None = None
+    anatomy: Anatomy | None = None
 
 
-def build_panel(run: Run, placed: Sequence[Placed], at: int, tab: str, span: Span | None) -> Panel:
-    """Return the panel of the step at a place of the chain; ``span`` is its stored span, needed for the tab ``raw``."""
+def build_panel(focus: Focus, tab: str, lore: Lore) -> Panel:
+    """Return the panel of a step, for the chosen tab; what the tab does not show is not asked for."""
+    run, placed, at = focus.run, focus.placed, focus.at
     item = placed[at]
     step = item.step
     tab = tab if tab in dict(TABS) else "why"
     bad = is_cause(step)
-    parts = {"why": _why, "input": _input, "output": _output, "tokens": _tokens, "raw": _raw}[tab](run, placed, at, span)
+    parts = {"why": _why, "input": _input, "output": _output, "tokens": _tokens, "raw": _raw}[tab](focus, lore)
     return Panel(
         key=item.key,
         tab=tab,
@@ -79,7 +85,7 @@ def build_panel(run: Run, placed: Sequence[Placed], at: int, tab: str, span: Spa
 
 
 def _facts(run: Run, step: Step) -> str:
-    kind = {"llm": "model call", "agent": "sub-agent"}.get(step.kind, step.kind)
+    kind = {"llm": "model call", "agent": "sub-agent", "other": "step"}.get(step.kind, step.kind)
     parts = [kind if step.status == "ok" else f"{kind} failed"]
     if step.ended_ns > step.started_ns:
         parts.append(duration(step.ended_ns - step.started_ns))
@@ -88,8 +94,8 @@ def _facts(run: Run, step: Step) -> str:
     return " · ".join(parts)
 
 
-def _why(run: Run, placed: Sequence[Placed], at: int, span: Span | None) -> dict[str, Any]:
-    step = placed[at].step
+def _why(focus: Focus, lore: Lore) -> dict[str, Any]:
+    placed, at, step = focus.placed, focus.at, focus.item.step
     texts = []
     if step.thought:
         texts.append(bounded_text(step.thought, words=True, title="Thought"))
@@ -97,17 +103,19 @@ def _why(run: Run, placed: Sequence[Placed], at: int, span: Span | None) -> dict
         texts.append(bounded_text(step.output, words=True, title="Said"))
     if step.tool is not None and step.tool.arguments is not None:
         texts.append(_data(step.tool.arguments, "Arguments as sent"))
-    decision = step.decision
-    taken = {decision.chosen, *decision.chosen.split(", ")} if decision else set()
-    roads = [Road(clip(o.name, 120), clip(o.because, 400)) for o in decision.alternatives if o.name not in taken] if decision else []
     return {
-        "origins": trace_arguments(placed[at], placed[:at], run),
+        "origins": trace_arguments(placed[at], placed[:at], focus.run, lambda: _prompt(placed, at, lore)),
         "led_here": _led_here(placed, at),
         "came_of_it": _came_of_it(placed, at),
-        "fork": fork_of(decision) if decision else None,
-        "roads": tuple(roads[:100]),
+        "choice": explain_choice(focus, lore),
         "texts": tuple(texts),
     }
+
+
+def _prompt(placed: Sequence[Placed], at: int, lore: Lore) -> str:
+    """Return what the model was told when it made a call: by the last model call before it."""
+    asker = next((item for item in reversed(placed[max(at - 60, 0) : at]) if item.step.kind == "llm"), None)
+    return prompt_text(conversation_of(asker, lore)) if asker is not None else ""
 
 
 def _led_here(placed: Sequence[Placed], at: int) -> tuple[Cause, ...]:
@@ -150,8 +158,8 @@ def _same_call(one: Step, other: Step) -> bool:
     return a is not None and b is not None and a.name == b.name and bool(a.arguments == b.arguments)
 
 
-def _input(run: Run, placed: Sequence[Placed], at: int, span: Span | None) -> dict[str, Any]:
-    step = placed[at].step
+def _input(focus: Focus, lore: Lore) -> dict[str, Any]:
+    step = focus.item.step
     texts = []
     if step.tool is not None and step.tool.arguments is not None:
         texts.append(_data(step.tool.arguments, "Arguments"))
@@ -166,8 +174,8 @@ def _input(run: Run, placed: Sequence[Placed], at: int, span: Span | None) -> di
     return {"texts": tuple(texts)}
 
 
-def _output(run: Run, placed: Sequence[Placed], at: int, span: Span | None) -> dict[str, Any]:
-    step = placed[at].step
+def _output(focus: Focus, lore: Lore) -> dict[str, Any]:
+    step = focus.item.step
     texts = []
     if step.tool is not None and step.tool.error:
         texts.append(bounded_text(step.tool.error, words=False, title="Error"))
@@ -182,8 +190,8 @@ def _output(run: Run, placed: Sequence[Placed], at: int, span: Span | None) -> d
     return {"texts": tuple(texts)}
 
 
-def _tokens(run: Run, placed: Sequence[Placed], at: int, span: Span | None) -> dict[str, Any]:
-    step, usage = placed[at].step, placed[at].step.usage
+def _tokens(focus: Focus, lore: Lore) -> dict[str, Any]:
+    step, usage = focus.item.step, focus.item.step.usage
     if usage is None:
         return {"numbers": ()}
     source = {"stated": "stated by the emitter", "priced": "from the price list"}.get(step.cost_source or "", "no price known")
@@ -198,10 +206,11 @@ def _tokens(run: Run, placed: Sequence[Placed], at: int, span: Span | None) -> d
         ("Provider", clip(step.provider, 120) or UNKNOWN),
         ("Finish reason", clip(step.finish_reason, 120) or UNKNOWN),
     )
-    return {"numbers": rows}
+    return {"numbers": rows, "anatomy": dissect(focus, lore)}
 
 
-def _raw(run: Run, placed: Sequence[Placed], at: int, span: Span | None) -> dict[str, Any]:
+def _raw(focus: Focus, lore: Lore) -> dict[str, Any]:
+    span = lore.span(focus.item.step.span_id)
     if span is None:
         return {"texts": ()}
     whole = span_json(span)

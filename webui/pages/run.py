@@ -1,21 +1,34 @@
 """The page of one run: everything the template shows, decided here."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ingest.model import Run, Span, Trace
+from ingest.chain.steps import in_order
+from ingest.model import Run, Trace
 from webui.format import clip, plural, short_id, termination_word, tone
 
-from .chain import Asked, Chain, ChainView, view_chain
-from .links import trace_href
+from .chain import ChainView, view_chain
+from .completeness import Completeness, judge_completeness
+from .conversation import ConversationView, view_conversation
+from .find import FindForm, Found, find_form, find_in
+from .focus import Asked, Chain, main_run, top_run
+from .graph import draw_graph
+from .jumps import JumpGroup, find_jumps
+from .laid import lay_out
+from .links import compare_href, trace_href
+from .lore import Lore, ReadSpan
 from .panel import TABS, Panel, Text, bounded_text, build_panel
-from .steps import is_wrapper
+from .raw import RawView, view_raw
+from .spent import SpentView, loop_cost, split_cost
+from .steps import Placed
 from .story import Clause, tell_story
-from .strip import Mention, Strip, draw_strip
+from .strip import Mention, Strip, draw_strip, place_on
+from .svg import Graph
+from .timeline import Timeline, draw_timeline
 from .verdict import Ident, RunTab, Verdict, identify, judge, run_tabs
 
-ReadSpan = Callable[[bytes], Span | None]
-"""Reads one stored span by its id."""
+VIEWS = (("chain", "Chain"), ("timeline", "Timeline"), ("graph", "Graph"), ("conversation", "Conversation"), ("raw", "Raw"))
+"""The views of the same steps, in the order of their keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +53,19 @@ class RunPage:
     answered_word: str
     """What the words are: an answer, or the last that was said by a run without an end."""
     strip: Strip
+    spent: SpentView | None
+    completeness: Completeness
     runs: tuple[RunTab, ...]
-    chain: ChainView
+    view: str
+    views: tuple[Tab, ...]
+    jumps: tuple[JumpGroup, ...]
+    find: FindForm
+    found: Found | None
+    chain: ChainView | None
+    timeline: Timeline | None
+    graph: Graph | None
+    conversation: ConversationView | None
+    raw: RawView | None
     panel: Panel | None
     tabs: tuple[Tab, ...]
     why: str
@@ -50,19 +74,21 @@ class RunPage:
     hidden: str
     foot: tuple[str, ...]
     json_href: str
+    compare_href: str
     refresh: bool
 
 
-def build_run_page(trace: Trace, asked: Asked, read_span: ReadSpan, now_ns: int) -> RunPage | None:
-    """Return the page of a run of a trace, or None where the trace has no run of that id."""
-    run = _chosen_run(trace, asked.run)
+def build_run_page(trace: Trace, asked: Asked, read_span: ReadSpan, now_ns: int, lore: Lore | None = None) -> RunPage | None:
+    """Return the page of a run of a trace, or None where the trace has no run of that id. ``lore`` is what else can be asked."""
+    run = _chosen_run(trace, asked)
     if run is None:
         return None
-    chain = Chain(trace, run, asked)
-    ident, verdict = identify(run, trace, now_ns), judge(run, chain.placed, now_ns)
-    span = read_span(chain.placed[chain.at].step.span_id) if asked.panel == "raw" and chain.at is not None else None
-    panel = _panel(chain, span)
+    lore = lore or Lore(read_span)
+    asked = asked if asked.view in dict(VIEWS) else replace(asked, view="chain")
+    chain = Chain(trace, run, asked, now_ns)
+    ident, verdict = identify(run, trace, now_ns), judge(run, chain.placed, now_ns, lore.peers(run), loop_cost(chain))
     clauses = tell_story(run, chain.placed, chain.folds, chain.inner_failure)
+    view = asked.view
     return RunPage(
         title=f"{short_id(trace.trace_id)} · {ident.agent} · {verdict.why}",
         ident=ident,
@@ -71,37 +97,68 @@ def build_run_page(trace: Trace, asked: Asked, read_span: ReadSpan, now_ns: int)
         asked=_said(run.input),
         answered=_said(run.output),
         answered_word="Answered" if run.ended_ns is not None else "So far" if run.status == "running" else "Said last",
-        strip=_strip(chain, now_ns),
+        strip=_strip(chain),
+        spent=split_cost(chain),
+        completeness=judge_completeness(trace, run, now_ns),
         runs=run_tabs(trace, run),
-        chain=view_chain(chain),
-        panel=panel,
+        view=view,
+        views=_views(chain),
+        jumps=find_jumps(chain),
+        find=find_form(chain),
+        found=find_in(chain),
+        chain=view_chain(chain) if view == "chain" else None,
+        timeline=draw_timeline(chain, now_ns) if view == "timeline" else None,
+        graph=draw_graph(chain) if view == "graph" else None,
+        conversation=view_conversation(chain, lore) if view == "conversation" else None,
+        raw=view_raw(chain, lore) if view == "raw" else None,
+        panel=_panel(chain, lore) if view in _WITH_PANEL else None,
         tabs=_tabs(chain),
         why=verdict.why,
         tone=verdict.tone,
         stop_detail=clip(run.termination.detail, 300),
-        hidden=_hidden(run),
+        hidden=_hidden(chain),
         foot=_foot(chain),
         json_href=f"/api/v1/traces/{trace.trace_id.hex()}",
+        compare_href=compare_href(trace.trace_id),
         refresh=ident.live,
     )
 
 
-def _panel(chain: Chain, span: Span | None) -> Panel | None:
+_WITH_PANEL = ("chain", "timeline", "graph")
+
+
+def _views(chain: Chain) -> tuple[Tab, ...]:
+    asked = chain.asked
+    state = {"run": asked.run, "step": asked.step, "panel": None if asked.panel == "why" else asked.panel}
+    return tuple(
+        Tab(name, trace_href(chain.trace.trace_id, **state, view=None if view == "chain" else view), view == asked.view)
+        for view, name in VIEWS
+    )
+
+
+def _panel(chain: Chain, lore: Lore) -> Panel | None:
     """Return the panel of the selected step; a sub-agent's also says what it was asked and answered."""
-    if chain.at is None:
+    focus = chain.focus
+    if focus is None:
         return None
-    panel = build_panel(chain.run, chain.placed, chain.at, chain.asked.panel, span)
-    inner = next((run for run in chain.trace.runs if run.run_id == chain.placed[chain.at].step.run_id), None)
+    panel = build_panel(focus, chain.asked.panel, lore)
+    inner = next((run for run in chain.trace.runs if run.run_id == focus.item.step.run_id), None)
     if inner is None or panel.tab != "why":
         return panel
     said = ((inner.input, "Asked"), (inner.output, "Answered"))
     return replace(panel, texts=(*panel.texts, *(bounded_text(text, words=True, title=title) for text, title in said if text)))
 
 
-def _chosen_run(trace: Trace, asked: str) -> Run | None:
-    if not asked:
-        return trace.runs[0] if trace.runs else None
-    return next((run for run in trace.runs if run.run_id.hex() == asked), None)
+def _chosen_run(trace: Trace, asked: Asked) -> Run | None:
+    """Return the run asked for, else the one around the step asked for, else the main one."""
+    if asked.run:
+        return next((run for run in trace.runs if run.run_id.hex() == asked.run), None)
+    main = main_run(trace)
+    digits = asked.step.partition(".")[0]
+    if len(digits) != 16 or main is None or len(trace.runs) < 2:
+        return main
+    holder = next((run for run in trace.runs if any(step.span_id.hex() == digits for step in in_order(run.steps))), main)
+    return top_run(trace, holder)
 
 
 def _said(text: str | None) -> Text | None:
@@ -110,42 +167,37 @@ def _said(text: str | None) -> Text | None:
     return Text(text[:2_000].strip(), f"first 2,000 of {len(text):,} characters" if len(text) > 2_000 else "", words=True)
 
 
-def _hidden(run: Run) -> str:
-    stack, number = list(run.steps), 0
-    while stack:
-        step = stack.pop()
-        number += is_wrapper(step)
-        stack.extend(step.children)
-    return plural(number, "wrapper span") if number else ""
+def _hidden(chain: Chain) -> str:
+    number = sum(1 for _ in in_order(chain.run.steps)) - len(chain.placed)
+    return plural(number, "span") if number else ""
 
 
 def _tabs(chain: Chain) -> tuple[Tab, ...]:
-    if chain.at is None:
+    if chain.focus is None:
         return ()
-    key, run = chain.placed[chain.at].key, chain.asked.run
+    asked = chain.asked
+    state = {"run": asked.run, "step": chain.focus.item.key, "view": None if asked.view == "chain" else asked.view, "mode": asked.mode}
     return tuple(
-        Tab(
-            word,
-            f"{trace_href(chain.trace.trace_id, run=run, step=key, panel=None if tab == 'why' else tab)}#panel",
-            tab == chain.asked.panel,
-        )
+        Tab(word, f"{trace_href(chain.trace.trace_id, **state, panel=None if tab == 'why' else tab)}#panel", tab == asked.panel)
         for tab, word in TABS
     )
 
 
-def _strip(chain: Chain, now_ns: int) -> Strip:
+def _strip(chain: Chain) -> Strip:
     run = chain.run
-    ends = [item.step.ended_ns for item in chain.placed]
-    end = run.ended_ns if run.ended_ns is not None else max([*ends, run.started_ns])
     why = run.termination.reason
     ending = {"running": "still running", "completed": "completed"}.get(why, f"stopped: {termination_word(why)}")
-    return draw_strip(
-        chain.placed,
-        (run.started_ns, max(end, *ends, run.started_ns) if ends else end),
-        _mentions(chain),
-        ending,
-        tone(why) == "bad",
-    )
+    strip = draw_strip([*chain.placed, *_steps_inside(chain)], chain.interval, _mentions(chain), ending, tone(why) == "bad")
+    return strip if chain.focus is None else replace(strip, selected=place_on(chain.focus.item.step.started_ns, chain.interval))
+
+
+def _steps_inside(chain: Chain) -> Iterator[Placed]:
+    """Yield the steps of the runs inside the shown one, which the strip draws over the sub-agents that took them."""
+    inside = {chain.run.run_id}
+    for run in chain.trace.runs:
+        if run is not chain.run and run.parent_run_id in inside:
+            inside.add(run.run_id)
+            yield from (item for item in lay_out(run).placed if item.step.decision is None or item.step.kind != "decision")
 
 
 def _mentions(chain: Chain) -> list[Mention]:

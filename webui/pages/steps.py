@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from ingest.model import Decision, Run, Step, Usage
+from webui.api_json import dump
 from webui.format import clip, cost, duration
 
 _LINE = 220
@@ -16,9 +15,9 @@ _ROADS = 3
 
 _LOOK = {
     "plan": ("think", "plan"), "thought": ("think", "think"), "decision": ("decision", "decision"), "llm": ("llm", "llm"),
-    "tool": ("tool", "tool"), "retrieval": ("tool", "tool"), "memory": ("tool", "tool"), "guardrail": ("recover", "repair"),
+    "tool": ("tool", "tool"), "retrieval": ("tool", "tool"), "memory": ("tool", "tool"), "guardrail": ("recover", "guard"),
     "retry": ("recover", "retry"), "fallback": ("recover", "switch"), "repair": ("recover", "repair"),
-    "breaker": ("recover", "switch"), "cache": ("recover", "repair"), "handoff": ("agent", "agent"), "agent": ("agent", "agent"),
+    "breaker": ("recover", "breaker"), "cache": ("recover", "cache"), "handoff": ("agent", "handoff"), "agent": ("agent", "agent"),
 }  # fmt: skip
 """Step kind -> (colour class, mark)."""
 
@@ -51,6 +50,8 @@ class Fork:
     more: int
     brief: bool
     """True for a derived decision without a word of reason: one line is enough."""
+    again: bool = False
+    """True where the same was offered at the last branch point: its roads are not drawn again, ``more`` counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class StepRow:
     tokens: str
     cost: str
     fork: Fork | None
+    open: bool
 
 
 def place_steps(steps: Sequence[Step]) -> list[Placed]:
@@ -85,7 +87,7 @@ def place_steps(steps: Sequence[Step]) -> list[Placed]:
     for step, depth in _shown(steps):
         number = seen[step.span_id] = seen.get(step.span_id, 0) + 1
         key = step.span_id.hex() if number == 1 else f"{step.span_id.hex()}.{number}"
-        placed.append(Placed(step, key, min(depth, 3)))
+        placed.append(Placed(step, key, depth if depth < 3 else 3))
     return placed
 
 
@@ -93,10 +95,26 @@ def _shown(steps: Sequence[Step]) -> Iterator[tuple[Step, int]]:
     stack = [(step, 0) for step in reversed(steps)]
     while stack:
         step, depth = stack.pop()
+        if not step.children:
+            yield step, depth
+            continue
         wrapper = is_wrapper(step)
         if not wrapper:
             yield step, depth
-        stack.extend((child, depth if wrapper else depth + 1) for child in reversed(step.children))
+        below = depth if wrapper else depth + 1
+        inner = step.children if step.kind in _WHAT_IT_IS else ()
+        told = [child for child in inner if not _is_silent(child)] if inner else step.children
+        stack.extend((child, below) for child in reversed(told))
+
+
+_WHAT_IT_IS = frozenset(("llm", "tool", "retrieval"))
+"""Kinds of steps that say by themselves what the technical spans below them only repeat, such as the request over the network."""
+
+
+def _is_silent(step: Step) -> bool:
+    """Tell whether a step says nothing but its name and its time."""
+    said = step.children or step.input or step.output or step.thought or step.usage or step.decision or step.tool or step.is_open
+    return step.kind == "other" and step.status == "ok" and not said
 
 
 def is_wrapper(step: Step) -> bool:
@@ -106,7 +124,9 @@ def is_wrapper(step: Step) -> bool:
 
 def is_cause(step: Step) -> bool:
     """Tell whether a failure happened here: on what surrounds it, it merely shows again."""
-    return step.status == "error" and not any(child.status == "error" for child in step.children)
+    if step.status != "error" or not step.children:
+        return step.status == "error"
+    return not any(child.status == "error" for child in step.children)
 
 
 def first_failure(placed: Iterable[Placed]) -> Placed | None:
@@ -119,31 +139,79 @@ def look_of(step: Step) -> str:
     return _LOOK.get(step.kind, ("other", "other"))[0]
 
 
-def step_row(item: Placed, previous_model: str | None = None) -> StepRow:
-    """Return the row of a step; a model's name is said where it changes."""
+def kind_mark(step: Step) -> str:
+    """Return the mark of a step's kind, however it ended."""
+    return _LOOK.get(step.kind, ("other", "other"))[1]
+
+
+def mark_of(step: Step) -> str:
+    """Return the mark of a step: what it is, or that it failed."""
+    return "fail" if is_cause(step) and step.kind != "decision" else kind_mark(step)
+
+
+def row_words(step: Step) -> tuple[str, str]:
+    """Return a step's name and, in few words, what sets it apart from others of that name."""
+    word = _word(step)
+    name = clip(step.tool.name if step.tool else step.model or step.name if step.kind == "llm" else step.name, 60)
+    shown = f"{word} {_without_word(name, word)}".strip() if word else name
+    if step.kind == "decision" and step.decision is not None:
+        return clip(step.decision.chosen, 60), clip(step.decision.question, 80)
+    if step.kind == "fallback" and step.decision is not None:
+        return f"Fallback {_fell_back(step.decision)}", clip(step.decision.because, 80)
+    told = arguments_line(step.tool.arguments, 80) if step.tool else clip(step.thought or step.output, 80)
+    return shown, told
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the rows above have told already."""
+
+    model: str | None = None
+    offered: frozenset[str] = frozenset()
+
+    def after(self, step: Step) -> "Told":
+        """Return what is told once a step's row is."""
+        made = step.decision
+        offered = frozenset(option.name for option in made.alternatives) if made is not None else self.offered
+        return Told(step.model or self.model, offered)
+
+
+def step_row(item: Placed, told: Told | None = None) -> StepRow:
+    """Return the row of a step; a model's name and what it was offered are said where they change."""
     step = item.step
-    look, mark = _LOOK.get(step.kind, ("other", "other"))
+    told = told or Told()
     bad = is_cause(step)
     return StepRow(
         key=item.key,
         index=str(step.index),
-        look=look,
-        mark="fail" if bad and step.kind != "decision" else mark,
+        look=look_of(step),
+        mark=mark_of(step),
         bad=bad,
         depth=item.depth,
         word=_word(step),
-        name=_name(step, previous_model),
+        name=_name(step, told.model),
         args=arguments_line(step.tool.arguments) if step.tool else "",
         result=_result(step),
         say=_say(step),
         note=_note(step),
         error=clip(step.error, _LINE) if bad else "",
-        time=duration(step.ended_ns - step.started_ns) if step.ended_ns > step.started_ns else "",
+        time=_time(step),
         tokens=tokens_text(step.usage),
-        cost=cost(step.cost_nanos, 1) if step.usage is not None and step.cost_nanos is None and tokens_text(step.usage)
-        else cost(step.cost_nanos, 0) if step.cost_nanos is not None else "",
-        fork=fork_of(step.decision) if step.decision is not None else None,
-    )  # fmt: skip
+        cost=_cost(step),
+        fork=fork_of(step.decision, told.offered) if step.decision is not None and step.kind != "fallback" else None,
+        open=step.is_open,
+    )
+
+
+def _time(step: Step) -> str:
+    length = duration(step.ended_ns - step.started_ns) if step.ended_ns > step.started_ns else ""
+    return f"{length} +" if step.is_open and length else length
+
+
+def _cost(step: Step) -> str:
+    if step.cost_nanos is not None:
+        return cost(step.cost_nanos, 0)
+    return cost(None, 1) if step.usage is not None and tokens_text(step.usage) else ""
 
 
 _WORDS = {
@@ -153,7 +221,12 @@ _WORDS = {
 
 
 def _word(step: Step) -> str:
-    return _WORDS.get(step.kind, "")
+    word = _WORDS.get(step.kind, "")
+    return f"{word} {step.output.removeprefix(_ATTEMPT)}" if word and step.output and step.output.startswith(_ATTEMPT) else word
+
+
+_ATTEMPT = "attempt "
+"""How the facts of a retry or repair state its number."""
 
 
 def _name(step: Step, previous_model: str | None) -> str:
@@ -162,7 +235,14 @@ def _name(step: Step, previous_model: str | None) -> str:
     if step.kind == "llm":
         model = step.model or step.name
         return clip(model, 80) if model != previous_model or not _say(step) else ""
+    if step.kind == "fallback" and step.decision is not None:
+        return _fell_back(step.decision)
     return "" if step.kind in ("plan", "thought", "decision") else _without_word(clip(step.name, 80), _word(step))
+
+
+def _fell_back(made: Decision) -> str:
+    origin = next((option.name for option in made.alternatives if option.name != made.chosen), "")
+    return f"{clip(origin, 60)} → {clip(made.chosen, 60)}" if origin else f"to {clip(made.chosen, 60)}"
 
 
 def _without_word(name: str, word: str) -> str:
@@ -174,11 +254,11 @@ def _without_word(name: str, word: str) -> str:
 def _say(step: Step) -> str:
     if step.kind in ("llm", "thought", "plan", "decision"):
         return clip(step.thought or step.output, _LINE)
-    return ""
+    return clip(step.decision.because, _LINE) if step.kind == "fallback" and step.decision is not None else ""
 
 
 def _result(step: Step) -> str:
-    if is_cause(step):
+    if is_cause(step) or (step.output or "").startswith(_ATTEMPT):
         return ""
     if step.tool is not None:
         return clip(step.tool.result, _LINE)
@@ -186,6 +266,8 @@ def _result(step: Step) -> str:
 
 
 def _note(step: Step) -> str:
+    if step.is_open:
+        return "under way"
     if step.tool is not None and step.tool.source == "derived":
         return "from the messages"
     if step.finish_reason in ("length", "max_tokens", "MAX_TOKENS", "content_filter", "refusal"):
@@ -215,20 +297,23 @@ def _scalar(value: Any) -> str:
 
 
 def compact_json(value: Any) -> str:
-    """Write a value as JSON on one line; what JSON cannot say, as Python says it."""
-    try:
-        return orjson.dumps(value, default=str).decode()
-    except TypeError:
-        return str(value)
+    """Write a value as JSON on one line; what JSON cannot say, as text."""
+    return dump(value).decode("utf-8", "replace")
 
 
-def fork_of(decision: Decision) -> Fork:
-    """Return a branch point as drawn."""
-    taken = {decision.chosen, *decision.chosen.split(", ")}
+def taken_of(made: Decision) -> set[str]:
+    """Return what a decision took: several where it chose several at once."""
+    return {made.chosen, *made.chosen.split(", ")}
+
+
+def fork_of(decision: Decision, offered_before: frozenset[str] = frozenset()) -> Fork:
+    """Return a branch point as drawn; without a reason for any, the options offered just before are not drawn again."""
+    taken = taken_of(decision)
     left = [option for option in decision.alternatives if option.name not in taken]
     reason = decision.because or next((o.because for o in decision.alternatives if o.name == decision.chosen), None)
     brief = decision.source == "derived" and not (reason or decision.question or any(o.because for o in left))
-    shown = sorted(left, key=lambda option: option.because is None)[:_ROADS]
+    again = brief and offered_before == {option.name for option in decision.alternatives}
+    shown = [] if again else sorted(left, key=lambda option: option.because is None)[:_ROADS]
     return Fork(
         question=clip(decision.question, _LINE),
         chosen=clip(decision.chosen, 120),
@@ -236,6 +321,7 @@ def fork_of(decision: Decision) -> Fork:
         roads=tuple(Road(clip(option.name, 80), clip(option.because, 160)) for option in shown),
         more=len(left) - len(shown),
         brief=brief,
+        again=again and bool(left),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from webui.format import duration, percent
 
+from .scale import Scale, Tick
 from .steps import Placed, is_cause, look_of
 
 _MOST_BARS = 500
@@ -12,35 +13,6 @@ _MOST_DERIVED = 60
 _LEAST_WIDTH = 0.3
 _LABEL_ROOM = 16.0
 """Percent of the width that a label needs."""
-_TICKS = (
-    0.001,
-    0.002,
-    0.005,
-    0.01,
-    0.02,
-    0.05,
-    0.1,
-    0.2,
-    0.5,
-    1,
-    2,
-    5,
-    10,
-    20,
-    30,
-    60,
-    120,
-    300,
-    600,
-    1200,
-    1800,
-    3600,
-    7200,
-    14400,
-    43200,
-    86400,
-    604800,
-)
 _RANK = {"fail": 6, "decision": 5, "agent": 4, "recover": 3, "tool": 2, "think": 1, "llm": 1, "rule": 0}
 
 
@@ -70,10 +42,12 @@ class Strip:
     """The strip of one run."""
 
     bars: tuple[Bar, ...]
-    ticks: tuple[Label, ...]
+    ticks: tuple[Tick, ...]
     labels: tuple[Label, ...]
     decisions: tuple[str, ...]
     description: str
+    selected: str
+    """Where the selected step begins; empty without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +69,17 @@ def draw_strip(placed: Sequence[Placed], span_ns: tuple[int, int], mentions: Seq
     told = "; ".join(f"{label.text}" for label in labels)
     return Strip(
         bars=tuple(_bars(placed, start, length)),
-        ticks=tuple(_ticks(length)),
+        ticks=Scale(start, start + length).ticks(),
         labels=tuple(labels),
         decisions=tuple(_decisions(placed, start, length)),
         description=f"Timeline, {duration(length)}: {told}"[:600],
+        selected="",
     )
+
+
+def place_on(at_ns: int, span_ns: tuple[int, int]) -> str:
+    """Return where a time lies on a strip, in percent of its width."""
+    return f"{_place(at_ns, span_ns[0], max(span_ns[1] - span_ns[0], 1)):.2f}%"
 
 
 def _place(at_ns: int, start: int, length: int) -> float:
@@ -115,25 +95,34 @@ def _look(item: Placed) -> str:
 
 def _bars(placed: Sequence[Placed], start: int, length: int) -> list[Bar]:
     """Draw each step, or, for a long run, the most telling step of each slot."""
-    drawn = [item for item in placed if not item.step.children and item.step.kind != "decision"]
+    drawn = [item for item in placed if _is_drawn(item)]
     if len(drawn) > _MOST_BARS:
         return _slots(drawn, start, length)
     bars = []
     for item in drawn:
         x = _place(item.step.started_ns, start, length)
-        width = min(max(_place(item.step.ended_ns, start, length) - x, _LEAST_WIDTH), 100.0)
+        ended = start + length if item.step.is_open else item.step.ended_ns
+        width = min(max(_place(ended, start, length) - x, _LEAST_WIDTH), 100.0)
         bars.append(Bar(f"f-{_look(item)}", f"{min(x, 100 - _LEAST_WIDTH):.2f}%", f"{width:.2f}%"))
-    # What failed is drawn last, so that nothing that ran beside it hides it.
-    return sorted(bars, key=lambda bar: bar.look == "f-fail")
+    # What failed is drawn last, so that nothing that ran beside it hides it; what holds others is drawn below them.
+    return sorted(bars, key=lambda bar: (bar.look == "f-fail", bar.look != "f-agent"))
+
+
+def _is_drawn(item: Placed) -> bool:
+    """Tell whether a step takes time that no step inside it shows better."""
+    if item.step.kind == "other":
+        return not (item.step.children or item.depth)
+    return item.step.kind != "decision"
 
 
 def _slots(drawn: Sequence[Placed], start: int, length: int) -> list[Bar]:
     best: dict[int, str] = {}
+    ranks = [-1] * _MOST_BARS
     for item in drawn:
-        slot = int(_place(item.step.started_ns, start, length) / 100 * (_MOST_BARS - 1))
+        slot = min(max((item.step.started_ns - start) * (_MOST_BARS - 1) // length, 0), _MOST_BARS - 1)
         look = _look(item)
-        if _RANK[look] > _RANK.get(best.get(slot, ""), -1):
-            best[slot] = look
+        if _RANK[look] > ranks[slot]:
+            best[slot], ranks[slot] = look, _RANK[look]
     width = 100 / _MOST_BARS
     return [Bar(f"f-{look}", f"{slot * width:.2f}%", f"{width:.2f}%") for slot, look in sorted(best.items())]
 
@@ -144,23 +133,6 @@ def _decisions(placed: Sequence[Placed], start: int, length: int) -> list[str]:
     if len(chosen) > _MOST_DERIVED:
         chosen = [one for one in chosen if one[1] == "declared"]
     return [f"{place / 2}%" for place in sorted({round(_place(at_ns, start, length) * 2) for at_ns, _ in chosen})]
-
-
-def _ticks(length: int) -> list[Label]:
-    seconds = length / 1e9
-    step = next((tick for tick in _TICKS if seconds / tick <= 8), None)
-    if seconds < 0.001 or step is None:
-        return [Label("0%", "0 s", "", needle=False, at_end=False, optional=False)]
-    marks = [n * step for n in range(int(seconds / step) + 1) if seconds - n * step > seconds * 0.04]
-    return [Label(f"{percent(at, seconds):.2f}%", _tick_text(at, step), "", needle=False, at_end=False, optional=False) for at in marks]
-
-
-def _tick_text(at: float, step: float) -> str:
-    if step < 1 and at:
-        return f"{at * 1000:.0f} ms"
-    if step < 60:
-        return f"{at:.0f} s"
-    return f"{at / 60:.0f} min" if step < 3600 else f"{at / 3600:g} h"
 
 
 def _labels(mentions: Sequence[Mention], start: int, length: int) -> list[Label]:

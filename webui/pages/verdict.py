@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest.model import Run, Trace, Usage
+from ingest.store.lore import Peers
 from webui.format import UNKNOWN, ago, clip, clock, cost, count, duration, iso, percent, plural, termination_word, tone  # fmt: skip
 
 from .links import lookup_href, person_href, trace_href
@@ -44,10 +45,15 @@ class Verdict:
     errors: str
     errors_note: str
     cost: str
+    cost_beside: str
+    """The cost against this agent's median."""
+    cost_dear: bool
     cost_note: str
     tokens: str
     tokens_note: str
     budget: Budget | None
+    budgets: tuple[Budget, ...]
+    """All budgets that are set, the one closest to used up first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,34 +121,63 @@ def _arrival(trace: Trace, now_ns: int) -> str:
     return ", ".join(lost) or f"all {plural(trace.span_count, 'span')} arrived"
 
 
-def judge(run: Run, placed: Sequence[Placed], now_ns: int) -> Verdict:
-    """Return the verdict on a run."""
+def judge(run: Run, placed: Sequence[Placed], now_ns: int, peers: Peers | None = None, repeats_nanos: int = 0) -> Verdict:
+    """Return the verdict on a run: ``peers`` is how its agent's other runs went, ``repeats_nanos`` what its loops cost."""
     totals, stop = run.totals, run.termination
     length = (run.ended_ns or now_ns) - run.started_ns if run.ended_ns or run.status == "running" else None
+    budgets = _budgets(run)
+    times = _times_median(totals.cost_nanos, peers.cost_nanos if peers else None)
     return Verdict(
         why=termination_word(stop.reason),
         tone=tone(stop.reason),
         why_note=clip(stop.detail, 160),
         source=stop.source,
         duration=duration(length) if length is not None else UNKNOWN,
-        duration_note="still running" if run.status == "running" else "" if run.ended_ns else "no end on record",
+        duration_note=_duration_note(run, peers),
         steps=count(totals.steps),
         steps_note=f"{totals.llm_calls:,} model, {plural(totals.tool_calls, 'tool call')}",
         errors=count(totals.errors),
         errors_note=_failures(placed) if totals.errors else "none on record",
         cost=cost(totals.cost_nanos, totals.unpriced_calls),
-        cost_note=f"{plural(totals.unpriced_calls, 'call')} without a price" if totals.unpriced_calls else _cost_source(placed),
+        cost_beside=f"{_factor(times)} × median" if times is not None else "",
+        cost_dear=times is not None and times >= 2,
+        cost_note=_cost_note(run, placed, repeats_nanos),
         tokens=tokens_total(totals.usage),
         tokens_note=_token_note(totals.usage),
-        budget=_budget(run),
+        budget=budgets[0] if budgets else None,
+        budgets=budgets,
     )
+
+
+def _times_median(nanos: int | None, median: int | None) -> float | None:
+    return None if nanos is None or not median else nanos / median
+
+
+def _factor(times: float) -> str:
+    return f"{times:.0f}" if times >= 10 else f"{times:.1f}"
+
+
+def _duration_note(run: Run, peers: Peers | None) -> str:
+    if run.status == "running":
+        return "still running"
+    if not run.ended_ns:
+        return "no end on record"
+    return f"median {duration(peers.duration_ns)}" if peers is not None and peers.duration_ns is not None else ""
+
+
+def _cost_note(run: Run, placed: Sequence[Placed], repeats_nanos: int) -> str:
+    totals = run.totals
+    if totals.unpriced_calls:
+        return f"{plural(totals.unpriced_calls, 'call')} without a price"
+    share = percent(repeats_nanos, totals.cost_nanos or 0)
+    return f"{share:.0f} % of it is repeats" if share >= 10 else _cost_source(placed)
 
 
 def _failures(placed: Sequence[Placed]) -> str:
     kinds: dict[str, int] = {}
     for item in placed:
         if is_cause(item.step) and item.step.run_id is None:
-            word = {"llm": "model"}.get(item.step.kind, item.step.kind)
+            word = {"llm": "model", "other": "step"}.get(item.step.kind, item.step.kind)
             kinds[word] = kinds.get(word, 0) + 1
     return ", ".join(f"{number} {kind}" for kind, number in kinds.items()) or "in sub-agents"
 
@@ -168,8 +203,8 @@ def _token_note(usage: Usage) -> str:
     return f"in {count(usage.input_tokens)}{cached}, out {count(usage.output_tokens)}"
 
 
-def _budget(run: Run) -> Budget | None:
-    """Return the budget that is closest to used up."""
+def _budgets(run: Run) -> tuple[Budget, ...]:
+    """Return the budgets that are set, the one closest to used up first."""
     usage = run.totals.usage
     spent = (usage.input_tokens or 0) + (usage.output_tokens or 0)
     rows = (
@@ -177,10 +212,11 @@ def _budget(run: Run) -> Budget | None:
         (run.budget_nanos, run.totals.cost_nanos or 0, "cost", cost(run.budget_nanos, 0)),
         (run.budget_steps, run.totals.steps, "steps", count(run.budget_steps)),
     )
-    set_ = [(used / limit, name, text) for limit, used, name, text in rows if limit]
-    if not set_:
-        return None
-    share, name, text = max(set_)
+    shares = sorted(((used / limit, name, text) for limit, used, name, text in rows if limit), reverse=True)
+    return tuple(_budget(*one) for one in shares)
+
+
+def _budget(share: float, name: str, text: str) -> Budget:
     scale = max(share, 1.0) * 1.08
     return Budget(
         words=f"{100 * share:.0f} % of {text} {'' if name == 'cost' else name} used".replace("  ", " "),

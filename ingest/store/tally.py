@@ -1,0 +1,276 @@
+"""What a trace adds to the sums that pages about many runs read: its tool calls, its choices, and signs of how its agents are built.
+
+Pure: the same trace gives the same entries. They are kept as one row a trace, so that linking again moves the daily sums by
+the difference.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from math import log2
+from typing import Any
+
+import msgspec
+
+from ingest.chain.steps import in_order
+from ingest.model import Decision, Run, Step, Trace, TraceSummary
+
+TALLY_SUMS = ("traces", "times", "failed", "repeats", "length_ns", "wasted_ns", "nanos")
+"""What is summed. Of a tool: calls, failed ones, such as had been made before with the same answer, their time, and what the
+repeated ones took and cost. Of an end: traces, failed steps, calls without a price, time, and what they cost."""
+
+DAY_NS = 86_400 * 10**9
+
+_LARGEST = 2**53
+"""Bound of an amount, so that no sender's nonsense overflows the sums of sums."""
+
+_MOST_ENTRIES = 400
+"""Kinds of things that one trace adds: one that has more adds the rest to none."""
+_NAME_BYTES = 120
+_MOST_SHAPES = 8
+"""Shapes of arguments of one tool in one trace; further ones are all ``…``."""
+_MOST_KEYS = 12
+
+Key = tuple[str, str, str, str, str]
+"""topic, agent and three parts that depend on the topic"""
+Sums = list[int]
+
+TOOL, CHOICE, SIGN, END = "tool", "choice", "sign", "end"
+
+
+class Entry(msgspec.Struct, array_like=True, frozen=True):
+    """One thing that a trace adds. For ``tool`` the parts are tool, shape of its arguments and how long it took; for ``choice``
+    branch point, what was chosen and how the trace ended; for ``sign`` the sign; for ``end`` why the trace ended, who says so,
+    and the version of its first agent.
+    """
+
+    topic: str
+    agent: str
+    a: str
+    b: str
+    c: str
+    sums: list[int]
+
+
+class Tally(msgspec.Struct, array_like=True, frozen=True):
+    """Everything a trace adds, to the sums of the day on which it began."""
+
+    day: int
+    entries: list[Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A branch point: who decides, on what, between what. ``varies`` where options differ each time and are no part of it."""
+
+    id: str
+    agent: str
+    question: str
+    source: str
+    options: tuple[str, ...]
+    varies: bool
+
+
+def clip_name(text: str, limit: int = _NAME_BYTES) -> str:
+    """Cut a name to what a key may hold."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
+
+
+def encode_tally(tally: Tally) -> bytes:
+    """Return a tally as it is stored."""
+    return msgspec.msgpack.encode(tally)
+
+
+def decode_tally(data: bytes) -> Tally:
+    """Return a stored tally."""
+    return msgspec.msgpack.decode(data, type=Tally)
+
+
+class _Adder:
+    """Adds entries up by key."""
+
+    def __init__(self) -> None:
+        self.sums: dict[Key, Sums] = {}
+
+    def add(self, key: Key, **more: int) -> None:
+        sums = self.sums.get(key)
+        if sums is None:
+            if len(self.sums) >= _MOST_ENTRIES:
+                return
+            sums = self.sums[key] = [1] + [0] * (len(TALLY_SUMS) - 1)
+        for name, number in more.items():
+            sums[TALLY_SUMS.index(name)] += number
+
+
+def tally_of(trace: Trace, line: TraceSummary, signs: Iterable[tuple[str, str, int, int]]) -> Tally:
+    """Return what a trace adds; ``signs`` are agent, sign, times and failures of each sign in it."""
+    adder = _Adder()
+    _add_end(adder, line)
+    for run in trace.runs:
+        steps = list(in_order(run.steps))
+        _add_tools(adder, run, steps)
+        _add_choices(adder, run, steps, line.termination)
+    for agent, sign, times, failed in signs:
+        adder.add((SIGN, clip_name(agent), sign, "", ""), times=times, failed=failed)
+    return Tally(line.started_ns // DAY_NS, [Entry(*key, sums) for key, sums in sorted(adder.sums.items())])
+
+
+def _add_end(adder: _Adder, line: TraceSummary) -> None:
+    totals = line.totals
+    adder.add(
+        (END, clip_name(line.agent), line.termination, line.termination_source, clip_name(line.version or "")),
+        times=1,
+        failed=totals.errors,
+        repeats=totals.unpriced_calls,
+        length_ns=min(line.ended_ns - line.started_ns, _LARGEST) if line.ended_ns is not None else 0,
+        nanos=max(-_LARGEST, min(totals.cost_nanos or 0, _LARGEST)),
+    )
+
+
+def _add_tools(adder: _Adder, run: Run, steps: Iterable[Step]) -> None:
+    seen: set[tuple[str, bytes]] = set()
+    shapes: dict[str, set[str]] = {}
+    asker: Step | None = None
+    for step in steps:
+        if step.kind == "llm":
+            asker = step
+        tool = step.tool
+        if tool is None:
+            continue
+        name = clip_name(tool.name)
+        shape = shape_of(tool.arguments)
+        known = shapes.setdefault(name, set())
+        shape = shape if shape in known or len(known) < _MOST_SHAPES else "…"
+        known.add(shape)
+        length = min(step.ended_ns - step.started_ns, _LARGEST) if tool.source == "span" and not step.is_open else 0
+        call = (name, _digest(tool.arguments, tool.result, tool.error))
+        repeats = int(tool.arguments is not None and call in seen)
+        seen.add(call)
+        # The model call that asked for what was known already is part of the waste, once however much it asked for.
+        wasted = (asker.cost_nanos or 0) if repeats and asker is not None else 0
+        asker = None if repeats else asker
+        adder.add(
+            (TOOL, clip_name(run.agent), name, shape, bucket_of(length)),
+            times=1,
+            failed=int(step.status == "error"),
+            repeats=repeats,
+            length_ns=length,
+            wasted_ns=length * repeats,
+            nanos=min(wasted, _LARGEST),
+        )
+
+
+def _digest(arguments: Any, result: str | None, error: str | None) -> bytes:
+    try:
+        return blake2b(msgspec.json.encode((arguments, result, error), order="deterministic"), digest_size=12).digest()
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
+        return blake2b(repr((arguments, result, error))[:20_000].encode("utf-8", "replace"), digest_size=12).digest()
+
+
+def shape_of(arguments: Any) -> str:
+    """Return the shape of a call's arguments: their names and kinds, in the order of names."""
+    if not isinstance(arguments, dict):
+        return "" if arguments is None else _kind_word(arguments)
+    named = sorted((str(key)[:30], _kind_word(value)) for key, value in list(arguments.items())[:_MOST_KEYS])
+    more = ", …" if len(arguments) > _MOST_KEYS else ""
+    return clip_name(", ".join(f"{name} {kind}" for name, kind in named) + more) or "nothing"
+
+
+def _kind_word(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "yes/no"
+    for kind, word in ((int, "number"), (float, "number"), (str, "text"), (list, "list"), (dict, "object")):
+        if isinstance(value, kind):
+            return word
+    return "other"
+
+
+def bucket_of(length_ns: int) -> str:
+    """Return which quarter of an octave of microseconds a length lies in, empty for none; as text of one width, so that it sorts."""
+    return f"{round(4 * log2(max(length_ns / 1000, 1))):03d}" if length_ns > 0 else ""
+
+
+def bucket_ns(bucket: str) -> int:
+    """Return the middle of a bucket: at most 9 % from any length in it."""
+    return round(1000 * 2 ** (int(bucket) / 4))
+
+
+def _add_choices(adder: _Adder, run: Run, steps: Iterable[Step], termination: str) -> None:
+    for step in steps:
+        if step.decision is not None:
+            branch = branch_of(run.agent, step.decision)
+            adder.add((CHOICE, branch.agent, branch.id, chosen_text(step.decision, branch), termination), times=1)
+
+
+_UNSTEADY = re.compile(r"\d{3}|\d[:/.]\d|\b\d{1,2} [A-Z]|#\d")
+"""What makes a name one of data: numbers, days and times, which are others each time."""
+
+
+def branch_of(agent: str, decision: Decision) -> Branch:
+    """Return the branch point of a decision. Decisions with the same question and options by the same agent are one."""
+    agent, question = clip_name(agent), _steady(decision.question or "")
+    names = tuple(sorted({clip_name(option.name) for option in decision.alternatives}))
+    varies = decision.source == "declared" and (not names or any(_UNSTEADY.search(name) or len(name) > 60 for name in names))
+    digest = blake2b(msgspec.msgpack.encode((agent, question, () if varies else names)), digest_size=8)
+    return Branch(digest.hexdigest(), agent, question, decision.source, () if varies else names[:100], varies)
+
+
+def chosen_text(decision: Decision, branch: Branch) -> str:
+    """Return what was chosen as it is counted: where options differ each time, without what makes them differ."""
+    return _steady(decision.chosen) if branch.varies else clip_name(decision.chosen)
+
+
+def _steady(text: str) -> str:
+    return clip_name(re.sub(r"(?<![\w-])[\w-]*\d[\w:.,/-]*", "#", text[:2_000]))
+
+
+def branches_in(trace: Trace) -> Iterator[Branch]:
+    """Yield the branch points of a trace, each as often as it is met."""
+    for run in trace.runs:
+        for step in in_order(run.steps):
+            if step.decision is not None:
+                yield branch_of(run.agent, step.decision)
+
+
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """Sums of one group of daily tallies; the names of sums and parts are those of ``tally``."""
+
+    agent: str
+    a: str
+    b: str
+    c: str
+    traces: int
+    times: int
+    failed: int
+    repeats: int
+    length_ns: int
+    wasted_ns: int
+    nanos: int
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Which tallies are asked for: a topic, UTC days from the first to before the second, and one agent or all."""
+
+    topic: str
+    first_day: int
+    end_day: int
+    agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A span that shows a sign, and what of it."""
+
+    agent: str
+    name: str
+    failed: bool
+    started_ns: int
+    trace_id: bytes
+    run_id: bytes
+    span_id: bytes
+    words: str
