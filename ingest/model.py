@@ -305,6 +305,8 @@ class Step(msgspec.Struct):
     provider: str | None = None
     operation: str | None = None
     finish_reason: str | None = None
+    is_declared: bool = False
+    """True where somebody wrote the step down with our SDK: then it is told, even if it only holds others."""
     is_open: bool = False
     """True while it has not ended, as far as is known; ``ended_ns`` is its latest sign of life then."""
     cost_nanos: int | None = None

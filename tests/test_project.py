@@ -131,10 +131,10 @@ def test_both_locks_agree() -> None:
     assert pins[0] <= pins[1]
 
 
-def test_the_demo_runs_travel_with_the_package() -> None:
-    """The recorded runs lie inside a package and are declared as its data, so that an installed ``clew up --demo`` has them."""
-    assert pyproject()["tool"]["setuptools"]["package-data"]["webui.cli"] == ["demo/*"]
-    assert len(list((ROOT / "webui" / "cli" / "demo").glob("*.pb.gz"))) >= 5
+def test_the_scenarios_travel_with_the_package() -> None:
+    """An installed sample agent has its scenarios, which the history is made of."""
+    assert pyproject()["tool"]["setuptools"]["package-data"]["sample_agent.scenarios"] == ["golden/*.json", "adversarial/*.json"]
+    assert all(len(list((ROOT / "sample_agent" / "scenarios" / kind).glob("*.json"))) >= 30 for kind in ("golden", "adversarial"))
 
 
 def test_ci_runs_what_contributors_run() -> None:

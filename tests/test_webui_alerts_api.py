@@ -120,7 +120,9 @@ def test_stopping_a_trace_stops_all_its_runs(client: FlaskClient) -> None:
 def test_who_may_do_what(night: Night, sqlite_store: Store, sqlite_url: str) -> None:
     """A key that may send may ask about its runs and do nothing else; one that may read may not change anything."""
     guarded = client_of(sqlite_store, sqlite_url, auth=True)
-    keys = {scope: {"Authorization": f"Bearer {access.create_key(sqlite_store, 'default', '', scope)}"} for scope in access.SCOPES}
+    keys: dict[str, dict[str, str]] = {
+        scope: {"Authorization": f"Bearer {access.create_key(sqlite_store, 'default', '', scope)}"} for scope in access.SCOPES
+    }
     access.create_project(sqlite_store, "other")
     keys["other"] = {"Authorization": f"Bearer {access.create_key(sqlite_store, 'other', '', 'all')}"}
     alert = f"/api/v1/alerts/{loop_id(night)}"
@@ -140,9 +142,7 @@ def test_who_may_do_what(night: Night, sqlite_store: Store, sqlite_url: str) -> 
     assert body(guarded.get("/api/v1/alerts", headers=keys["other"]))["items"] == []
 
 
-@pytest.mark.parametrize(
-    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}]
-)
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}])
 def test_another_sites_page_changes_nothing(night: Night, client: FlaskClient, headers: dict[str, str]) -> None:
     assert client.post(f"/api/v1/traces/{TRACE.hex()}/stop", headers=headers).status_code == 403
     assert body(client.get(f"/api/v1/traces/{TRACE.hex()}/control")) == {"stop": False}

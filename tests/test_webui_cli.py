@@ -22,7 +22,7 @@ from .webui_cli import clew
 from .wire import answer, in_trace, run_spans
 
 ID = TRACE_ID.hex()
-DEMO = Path(__file__).parent.parent / "webui" / "cli" / "demo"
+DEMO = Path(__file__).parent / "fixtures" / "recorded"
 
 
 def write_json(path: Path, spans: list[Span]) -> Path:

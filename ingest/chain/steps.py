@@ -77,6 +77,8 @@ def _step(node: Node, tools: "ToolBook", price: Price) -> Step:
     )
     if agent:
         step.run_id = span.span_id
+    if facts.convention == "clew":
+        step.is_declared = True
     if span.is_open:
         step.is_open = True
     if facts.failed:

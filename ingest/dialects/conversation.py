@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ingest.model import Facts, LogRecord, Span, ToolRequest
+from ingest.model import Facts, LogRecord, Span
 
 from .bodies import request_messages
 from .events import DETAILS, is_message_event, listed_events, message_of, span_events
@@ -184,13 +184,3 @@ def _of_tool(tool: Any, depth: int) -> list[Definition]:
 
 
 _SCHEMAS = ("parameters", "input_schema", "inputSchema", "parameters_json_schema", "parametersJsonSchema")
-
-
-def request_text(request: ToolRequest) -> str:
-    """Return what a request's arguments weigh in a conversation, as text."""
-    if isinstance(request.arguments, str):
-        return f"{request.name} {request.arguments}"
-    try:
-        return f"{request.name} {msgspec.json.encode(request.arguments).decode()}"
-    except (TypeError, ValueError, RecursionError, OverflowError):
-        return request.name

@@ -146,7 +146,7 @@ def _without_circumstances(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def _grounded(one: Difference, known: tuple[set[str], set[str]]) -> Difference:
-    if one.what == "result":
+    if one.what == "result" and one.path:
         return replace(one, material=False)
     if one.what not in ("arguments", "choice"):
         return one

@@ -23,7 +23,7 @@ class Asked:
     view: str = "chain"
     find: str = ""
     mode: str = ""
-    """What a view can be told: ``cut`` idle time on the timeline, ``merged`` for the graph, ``all`` messages."""
+    """What a view can be told: ``cut`` idle time on the timeline, ``merged`` calls in the graph."""
     at: float | None = None
     """A point in time as a share of the run, to select the step nearest to it."""
 

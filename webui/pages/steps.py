@@ -119,7 +119,9 @@ def _is_silent(step: Step) -> bool:
 
 def is_wrapper(step: Step) -> bool:
     """Tell whether a step only holds others: nothing of its own would be lost by showing what it holds."""
-    return step.kind == "other" and bool(step.children) and step.usage is None and step.decision is None and not is_cause(step)
+    if step.kind != "other" or step.is_declared or not step.children:
+        return False
+    return step.usage is None and step.decision is None and not is_cause(step)
 
 
 def is_cause(step: Step) -> bool:
