@@ -14,6 +14,7 @@ from ingest.store.linker import REST_NS, Pace, Rulebook, link_dirty
 from ingest.store.outbox import list_parcels
 from webui.alerts.dispatch import Outlets
 from webui.alerts.message import Desk
+from webui.alerts.tally import CallTally
 from webui.alerts.watch import Watch, look_at_nothing, tick
 from webui.cli.rulebook import make_rulebook
 
@@ -51,6 +52,7 @@ class Night:
     outlets: Outlets = OUTLETS
     look: Any = look_at_nothing
     holder: str = "one"
+    tally: CallTally | None = None
     _watch: Watch | None = None
     _rules: Rulebook | None = None
     _pace: Pace = field(default_factory=Pace)
@@ -77,7 +79,7 @@ class Night:
         """Let spans arrive now with the times they have, and link them."""
         store_spans(self.store, spans, now_ns=self.now_ns)
         if self._rules is None:
-            self._rules = make_rulebook(self.store)
+            self._rules = make_rulebook(self.store, self.tally)
         while link_dirty(self.store, lambda: self.now_ns + REST_NS, self._rules, self._pace).traces:
             continue
 

@@ -66,6 +66,8 @@ class SmtpServer:
     def close(self) -> None:
         """Hang up on everybody and stop."""
         self._ending.set()
+        # Closing alone does not wake who waits for the next connection.
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for one in (*self._open, *self._wrapped):
             try:

@@ -182,6 +182,14 @@ PAGES = {
     "long run": run_href(LONG),
     "session": "/sessions/s-1",
     "agent": "/agents/billing",
+    "agents": "/agents",
+    "decisions": "/decisions",
+    "tools": "/tools",
+    "terminations": "/terminations",
+    "readiness": "/readiness",
+    "comparison": f"/compare?a={FAILED.hex()}&b={GOOD.hex()}",
+    "comparison of hostile runs": f"/compare?a={HOSTILE.hex()}&b={LONG.hex()}",
+    "comparison form": "/compare",
     "miss": f"/lookup?q={'f' * 32}",
     "no such trace": f"/traces/{'f' * 32}",
 }
@@ -254,7 +262,7 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["runs", "costs", "failed run", "miss"])
+@pytest.mark.parametrize("name", ["runs", "costs", "failed run", "miss", "decisions", "tools", "terminations", "readiness", "comparison"])
 def test_text_can_be_read(page: Page, scheme: str, name: str) -> None:
     """All text has a contrast of 4.5 to 1 in both themes."""
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
@@ -349,3 +357,43 @@ def test_everything_works_without_script(browser: Browser, site: str, seen: Seen
     page.goto("/costs")
     assert "crawler" in page.locator("main").inner_text()
     context.close()
+
+
+def test_a_comparison_opens_where_the_runs_part(page: Page) -> None:
+    """The divergence is marked, in sight, and says what was different."""
+    page.goto(f"/compare?a={FAILED.hex()}&b={GOOD.hex()}")
+    assert page.locator("h1").inner_text().startswith("They part at step")
+    first = page.locator("#first")
+    assert first.count() == 1
+    assert first.bounding_box()["y"] < WIDE["height"]  # type: ignore[index]
+    page.locator("#first a").first.click()
+    page.wait_for_url(re.compile(r"/traces/[0-9a-f]{32}\?.*step="))
+
+
+def test_a_filter_is_built_by_clicking_without_script(browser: Browser, site: str, seen: Seen) -> None:
+    context = browser.new_context(base_url=site, viewport=NARROW, java_script_enabled=False)  # type: ignore[arg-type]
+    page = context.new_page()
+    seen.watch(page)
+    page.goto("/runs")
+    page.locator(".more > summary").click()
+    page.locator("select[name=field]").select_option("agent")
+    page.locator("input[name=value]").fill("billing")
+    page.locator(".build button").click()
+    assert page.locator("#f").input_value() == 'agent = "billing"'
+    assert page.locator("tr[data-row]").count() == 1
+    page.locator(".chip .drop").click()
+    assert page.locator("tr[data-row]").count() > 1
+    context.close()
+
+
+def test_new_runs_are_announced_and_shown_on_demand(page: Page) -> None:
+    """Rows stay where they are until the reader asks."""
+    page.goto("/runs")
+    rows = page.locator("tr[data-row]").count()
+    page.evaluate("document.querySelector('[data-news]').dataset.news = '/runs/news?since=1'")
+    page.wait_for_function("() => !document.querySelector('#news').hidden", timeout=15_000)
+    assert "new runs: show them" in page.locator("#news").inner_text()
+    assert page.locator("tr[data-row]").count() == rows
+    page.locator("#news a").click()
+    page.wait_for_load_state("networkidle")
+    assert page.locator("h1").inner_text() == "Runs"

@@ -1,9 +1,9 @@
 """The pipeline under stress: crashes anywhere, storms, flapping, clocks that jump, silences at the last moment."""
 
-import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -85,67 +85,62 @@ class _FrailCursor:
         return self._cursor.executemany(*words)
 
 
-def live(night: Night, post: Post, store: Store) -> None:
-    """Look and deliver, as a worker does."""
-    night.watch.store = store
-    night.tick()
-    post.work(store)
+def die_at(step: int, night: Night, post: Post) -> bool | None:
+    """Look and deliver in a process that dies at a step: whether that was between a hand-over and its note, None if it lived."""
+    frail = Frail(night.store, step)
+    open_hands: list[int] = []
+
+    def hand_over(parcel: Parcel) -> str:
+        frail.step()
+        post.taken.append(parcel)
+        open_hands.append(parcel.id)
+        return "250 taken"
+
+    try:
+        night.watch.store = frail
+        night.tick()
+        while deliver_due(frail, Postman({"mail": hand_over}, "postman", lambda: night.now_ns)):
+            continue
+    except Crash:
+        states = {parcel.id: parcel.state for parcel in night.parcels()}
+        return any(states[number] == "due" for number in open_hands)
+    return None
 
 
 def test_every_notification_arrives_wherever_the_process_dies(sqlite_store: Store) -> None:
-    """Dying once at each step in turn between finding and delivery: all arrive, and twice only what died in between hand-over and note.
+    """Dying once at each step in turn between finding and note: all arrive.
 
-    The mail server's own copy of that window is tested with a real connection; here the hand-over is a step as well.
+    Twice arrives only what was handed over by a process that died before it could write that down, and under the same message id:
+    that window nobody can close (RFC 1047), only keep to one short transaction.
     """
-    arrived: Counter[str] = Counter()
-    wanted, runs, crashes = 0, 0, 0
     night = Night(sqlite_store)
     post = Post(night)
-    for dies_at in range(1, 60):
-        runs += 1
-        night.arrive(looping(runs, 9, f"agent-{runs}"))
+    outcomes: list[bool | None] = []
+    while None not in outcomes:
+        number = len(outcomes) + 1
+        night.arrive(looping(number, 9, f"agent-{number}"))
         night.restart()
-        frail = Frail(sqlite_store, dies_at)
-        handed = post.taken
-        post.taken = []
-
-        def hand_over(parcel: Parcel, frail: Frail = frail) -> str:
-            frail.step()
-            post.taken.append(parcel)
-            frail.step()
-            return "250 taken"
-
-        try:
-            night.watch.store = frail
-            night.tick()
-            while deliver_due(frail, Postman({"mail": hand_over}, "postman", lambda: night.now_ns)):
-                continue
-        except Crash:
-            crashes += 1
-        post.taken = handed + post.taken
+        outcomes.append(die_at(number, night, post))
+        # A new process, once the dead one's leases have run out. A few minutes later its silent hour of mails is over.
         night.restart()
-        # A new process, once the dead one's leases have run out.
         night.now_ns += 3 * MINUTE
-        live(night, post, sqlite_store)
-        night.pass_time(10 * MINUTE, MINUTE)
+        night.tick()
         post.work()
-        wanted = runs
-    for parcel in post.taken:
-        arrived[parcel.message_id] += 1
-    told = {night_alert.agent for night_alert in night.alerts() if night_alert.rule == "L1"}
-    assert len(told) == wanted
-    about = [number for parcel in post.taken for number in unpack_ids(parcel.alert_ids)]
-    assert {one.id for one in night.alerts() if one.rule == "L1"} <= set(about)
-    assert crashes >= 15
-    # Duplicates are recognised by their id, and come only from the two steps around the hand-over.
-    assert sum(count - 1 for count in arrived.values()) <= 2
+        night.now_ns += HOUR
+        night.restart()
+
+    loops = {one.id for one in night.alerts() if one.rule == "L1"}
+    assert len(loops) == len(outcomes) >= 20
+    assert loops <= {number for parcel in post.taken for number in unpack_ids(parcel.alert_ids)}
+    arrived = Counter(parcel.message_id for parcel in post.taken)
+    assert sum(count - 1 for count in arrived.values()) == outcomes.count(True) <= 12
     assert {parcel.state for parcel in night.parcels()} == {"sent"}
 
 
 def many(count: int, agents: int) -> Seen:
     """Return signals of so many alert identities."""
-    return Seen(tuple(Signal(1, "L1", f"agent-{n % agents}", f"tool-{n}", "critical", 9.0, 8.0, f"agent-{n % agents} called tool-{n} 9 times")
-                      for n in range(count)))  # fmt: skip
+    names = ((f"agent-{n % agents}", f"tool-{n}") for n in range(count))
+    return Seen(tuple(Signal(1, "L1", agent, tool, "critical", 9.0, 8.0, f"{agent} called {tool} 9 times") for agent, tool in names))
 
 
 def test_a_storm_is_a_few_mails_and_loses_nothing(sqlite_store: Store) -> None:
@@ -157,8 +152,8 @@ def test_a_storm_is_a_few_mails_and_loses_nothing(sqlite_store: Store) -> None:
     for _ in range(4):
         night.tick(15 * SECOND)
         post.work()
-    for _ in range(6):
-        night.tick(10 * MINUTE)
+    for _ in range(7):
+        night.tick(8 * MINUTE)
         post.work()
 
     assert len(post.taken) <= 20
@@ -194,9 +189,9 @@ def test_one_that_comes_back_every_half_hour_is_one_incident(sqlite_store: Store
     series = tuple(msgspec.structs.replace(signal, rule="A1", severity="warning") for signal in many(1, 1).signals)
     night = Night(sqlite_store)
     night.look = lambda store, settings, now: Seen(series if (now // (10 * MINUTE)) % 3 == 0 else (), frozenset({"A1"}))
-    night.pass_time(24 * HOUR, MINUTE)
+    night.pass_time(12 * HOUR, 2 * MINUTE)
     assert len(night.alerts()) == 1
-    assert len(night.parcels()) <= 8
+    assert len(night.parcels()) <= 5
 
 
 @pytest.mark.parametrize("jump_ns", [HOUR, -HOUR, 24 * HOUR, -24 * HOUR])
@@ -243,7 +238,7 @@ def test_a_server_that_is_away_for_hours(sqlite_store: Store) -> None:
         post.work()
     with sqlite_store.engine.connect() as conn:
         tried = attempts_of(conn, [1])[1]
-    waits = [round((later.at_ns - one.at_ns) / MINUTE) for one, later in zip(tried, tried[1:], strict=False)]
+    waits = [round((later.at_ns - one.at_ns) / MINUTE) for one, later in pairwise(tried)]
     assert waits[:5] == sorted(waits[:5])
     assert 6 <= len(tried) <= 12
     post.fail = ""

@@ -20,6 +20,7 @@ from .errors import ApiError, error_response
 from .reads import AWAY, Library, library
 from .security import admit, secure
 from .telemetry import Telemetry
+from .views import alert_rules
 from .views.agents import agents_views
 from .views.alert_links import alert_links
 from .views.compare import compare_views
@@ -42,7 +43,8 @@ log = logging.getLogger(__name__)
 
 _BLUEPRINTS = (
     api, api_analysis, home_views, runs_views, exports_views, saved_views_views, run_views, compare_views, costs_views, decisions_views,
-    alerts_api, alert_links, tools_views, terminations_views, agents_views, people_views, readiness_views, files_views, health_views,
+    alerts_api, alert_rules.alerts_views, alert_links,
+    tools_views, terminations_views, agents_views, people_views, readiness_views, files_views, health_views,
 )  # fmt: skip
 
 _RETRY_S = "2"

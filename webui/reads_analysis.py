@@ -124,17 +124,16 @@ def count_runs(query: ListQuery, most: int) -> int:
     return aggregates.count_matching(library().store, g.project_id, query, most)
 
 
-_KNOWN_DAYS = 90
 _DIMENSIONS = {"agent": "agent", "model": "model", "provider": "provider", "service": "service", "environment": "environment",
                "tool": "tool", "failed_tool": "tool", "tool.name": "tool"}  # fmt: skip
 
 
 def known_values(field: str) -> tuple[str, ...]:
-    """Return what a field ever was in the last ninety days; nothing for one whose values are not kept apart."""
+    """Return what a field ever was; nothing for one whose values are not kept apart. Reads the daily roll-up of all days."""
     if field not in _DIMENSIONS:
         return ()
-    today = time.time_ns() // DAY_NS
-    table = reads().costs((_DIMENSIONS[field],), (today - _KNOWN_DAYS) * DAY_NS, (today + 1) * DAY_NS)
+    tomorrow = time.time_ns() // DAY_NS + 1
+    table = reads().costs((_DIMENSIONS[field],), 0, tomorrow * DAY_NS)
     return tuple(str(row.group[0]) for row in table.rows if row.group[0])
 
 

@@ -194,7 +194,7 @@ call_window = Table(
     _key("digest", Text),
     *_texts("tool"),
     *_counts("calls", "runs"),
-    Column("last_trace", LargeBinary, nullable=False),
+    Column("last_run", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
 """How often an agent made the same call in five minutes, over all its runs."""

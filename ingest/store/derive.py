@@ -17,7 +17,7 @@ from ingest.findings import Finding
 from ingest.model import LedgerRow, Option, Run, Step, Totals, Trace
 
 from .derived import finding
-from .tally import branch_of, branches_in, encode_tally, tally_of
+from .tally import Branches, encode_tally, tally_of
 
 Row = tuple[object, ...]
 
@@ -61,7 +61,8 @@ def inspect_nothing(project_id: int, run: Run) -> Iterable[Finding]:
 def derive(project_id: int, trace: Trace, price_version: PriceVersion, inspect: Inspect = inspect_nothing) -> Derived:
     """Return the rows of a trace; a trace without runs has none."""
     key = (project_id, trace.trace_id)
-    decisions, options = _decisions(key, trace)
+    branches = Branches()
+    decisions, options = _decisions(key, trace, branches)
     rows: dict[str, list[Row]] = {
         "summary": _summary(key, trace),
         "run": [row for _, row in sorted({run.run_id: _run(key, run) for run in trace.runs}.items())],
@@ -74,9 +75,9 @@ def derive(project_id: int, trace: Trace, price_version: PriceVersion, inspect: 
     }
     signs = [*signs_of(trace), *map(_sign_of, rows["finding"])]
     line = summarise(trace)
-    rows["tally"] = [] if line is None else [(*key, encode_tally(tally_of(trace, line, counted(signs))))]
+    rows["tally"] = [] if line is None else [(*key, encode_tally(tally_of(trace, line, counted(signs), branches)))]
     shown = [] if line is None else [_sign_row(key, trace, sign) for sign in signs]
-    return Derived(rows, options, _branches(project_id, trace), shown)
+    return Derived(rows, options, _branch_rows(project_id, branches), shown)
 
 
 _SIGN_SLOTS = 3
@@ -95,11 +96,10 @@ def _sign_row(key: tuple[int, bytes], trace: Trace, sign: Sign) -> Row:
     return (*place, started_ns, key[1], sign.run_id, sign.span_id, clip(sign.words, _VALUE_BYTES))
 
 
-def _branches(project_id: int, trace: Trace) -> list[Row]:
-    found = {branch.id: branch for branch in branches_in(trace)}
+def _branch_rows(project_id: int, branches: Branches) -> list[Row]:
     return [
         (project_id, one.id, one.agent, one.question, one.source, msgspec.json.encode(one.options).decode(), int(one.varies))
-        for one in found.values()
+        for one in branches.met().values()
     ]
 
 
@@ -215,7 +215,7 @@ def _run(key: Row, run: Run) -> Row:
     )
 
 
-def _decisions(key: Row, trace: Trace) -> tuple[list[Row], dict[bytes, list[Row]]]:
+def _decisions(key: Row, trace: Trace, branches: Branches) -> tuple[list[Row], dict[bytes, list[Row]]]:
     rows: list[Row] = []
     options: dict[bytes, list[Row]] = {}
     # By identity: reconstruction shares the list between calls that were offered the same, and the trace keeps it alive.
@@ -229,7 +229,7 @@ def _decisions(key: Row, trace: Trace) -> tuple[list[Row], dict[bytes, list[Row]
             if set_hash is None:
                 set_hash = seen[id(offered)] = option_hash(offered)
                 options[set_hash] = _options(key[0], set_hash, offered)
-            rows.append(_decision((*key, len(rows)), run, step, set_hash))
+            rows.append((*_decision((*key, len(rows)), run, step, set_hash), branches.of(run.agent, step.decision).id))
     return rows, options
 
 
@@ -248,7 +248,6 @@ def _decision(key: Row, run: Run, step: Step, set_hash: bytes) -> Row:
         _clip(preview(made.question), _TEXT_BYTES),
         _clip(preview(made.because), _TEXT_BYTES),
         set_hash,
-        branch_of(run.agent, made).id,
     )
 
 

@@ -131,3 +131,9 @@ def which_stored(conn: Connection, project_id: int, trace_ids: Sequence[bytes]) 
 def count_pending(conn: Connection) -> int:
     """Return how many traces the linker has not seen in their present state."""
     return conn.execute(select(func.count()).select_from(trace).where(trace.c.dirty_ns.is_not(None))).scalar_one()
+
+
+def oldest_pending_ns(conn: Connection) -> int | None:
+    """Return when the trace changed that waits longest for the linker; None where none does."""
+    found: int | None = conn.execute(select(func.min(trace.c.dirty_ns)).where(trace.c.dirty_ns.is_not(None))).scalar()
+    return found

@@ -5,10 +5,12 @@ the difference.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from math import log2
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -35,6 +37,8 @@ _MOST_KEYS = 12
 Key = tuple[str, str, str, str, str]
 """topic, agent and three parts that depend on the topic"""
 Sums = list[int]
+
+_ONCE = (1, 0, 0, 0, 0, 0)
 
 TOOL, CHOICE, SIGN, END = "tool", "choice", "sign", "end"
 
@@ -74,6 +78,8 @@ class Branch:
 
 def clip_name(text: str, limit: int = _NAME_BYTES) -> str:
     """Cut a name to what a key may hold."""
+    if text.isascii() and len(text) <= limit and "\0" not in text:
+        return text
     return text.replace("\0", "\ufffd").encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
 
 
@@ -93,44 +99,46 @@ class _Adder:
     def __init__(self) -> None:
         self.sums: dict[Key, Sums] = {}
 
-    def add(self, key: Key, **more: int) -> None:
+    def add(self, key: Key, more: tuple[int, ...]) -> None:
+        """Add to the sums after ``traces``, in their order."""
         sums = self.sums.get(key)
         if sums is None:
-            if len(self.sums) >= _MOST_ENTRIES:
-                return
-            sums = self.sums[key] = [1] + [0] * (len(TALLY_SUMS) - 1)
-        for name, number in more.items():
-            sums[TALLY_SUMS.index(name)] += number
+            if len(self.sums) < _MOST_ENTRIES:
+                self.sums[key] = [1, *more]
+            return
+        for place, number in enumerate(more, 1):
+            if number:
+                sums[place] += number
 
 
-def tally_of(trace: Trace, line: TraceSummary, signs: Iterable[tuple[str, str, int, int]]) -> Tally:
+def tally_of(trace: Trace, line: TraceSummary, signs: Iterable[tuple[str, str, int, int]], branches: "Branches") -> Tally:
     """Return what a trace adds; ``signs`` are agent, sign, times and failures of each sign in it."""
     adder = _Adder()
     _add_end(adder, line)
     for run in trace.runs:
         steps = list(in_order(run.steps))
         _add_tools(adder, run, steps)
-        _add_choices(adder, run, steps, line.termination)
+        for step in steps:
+            if step.decision is not None:
+                branch = branches.of(run.agent, step.decision)
+                adder.add((CHOICE, branch.agent, branch.id, chosen_text(step.decision, branch), line.termination), _ONCE)
     for agent, sign, times, failed in signs:
-        adder.add((SIGN, clip_name(agent), sign, "", ""), times=times, failed=failed)
+        adder.add((SIGN, clip_name(agent), sign, "", ""), (times, failed, 0, 0, 0, 0))
     return Tally(line.started_ns // DAY_NS, [Entry(*key, sums) for key, sums in sorted(adder.sums.items())])
 
 
 def _add_end(adder: _Adder, line: TraceSummary) -> None:
     totals = line.totals
-    adder.add(
-        (END, clip_name(line.agent), line.termination, line.termination_source, clip_name(line.version or "")),
-        times=1,
-        failed=totals.errors,
-        repeats=totals.unpriced_calls,
-        length_ns=min(line.ended_ns - line.started_ns, _LARGEST) if line.ended_ns is not None else 0,
-        nanos=max(-_LARGEST, min(totals.cost_nanos or 0, _LARGEST)),
-    )
+    length = min(line.ended_ns - line.started_ns, _LARGEST) if line.ended_ns is not None else 0
+    nanos = max(-_LARGEST, min(totals.cost_nanos or 0, _LARGEST))
+    key = (END, clip_name(line.agent), line.termination, line.termination_source, clip_name(line.version or ""))
+    adder.add(key, (1, totals.errors, totals.unpriced_calls, length, 0, nanos))
 
 
 def _add_tools(adder: _Adder, run: Run, steps: Iterable[Step]) -> None:
-    seen: set[tuple[str, bytes]] = set()
+    seen: set[Hashable] = set()
     shapes: dict[str, set[str]] = {}
+    agent = clip_name(run.agent)
     asker: Step | None = None
     for step in steps:
         if step.kind == "llm":
@@ -138,54 +146,48 @@ def _add_tools(adder: _Adder, run: Run, steps: Iterable[Step]) -> None:
         tool = step.tool
         if tool is None:
             continue
-        name = clip_name(tool.name)
-        shape = shape_of(tool.arguments)
+        name, shape = clip_name(tool.name), shape_of(tool.arguments)
         known = shapes.setdefault(name, set())
         shape = shape if shape in known or len(known) < _MOST_SHAPES else "…"
         known.add(shape)
         length = min(step.ended_ns - step.started_ns, _LARGEST) if tool.source == "span" and not step.is_open else 0
-        call = (name, _digest(tool.arguments, tool.result, tool.error))
-        repeats = int(tool.arguments is not None and call in seen)
+        call = (name, _text(tool.arguments), tool.result, tool.error)
+        again = tool.arguments is not None and call in seen
         seen.add(call)
         # The model call that asked for what was known already is part of the waste, once however much it asked for.
-        wasted = (asker.cost_nanos or 0) if repeats and asker is not None else 0
-        asker = None if repeats else asker
-        adder.add(
-            (TOOL, clip_name(run.agent), name, shape, bucket_of(length)),
-            times=1,
-            failed=int(step.status == "error"),
-            repeats=repeats,
-            length_ns=length,
-            wasted_ns=length * repeats,
-            nanos=min(wasted, _LARGEST),
-        )
+        wasted = min(asker.cost_nanos or 0, _LARGEST) if again and asker is not None else 0
+        asker = None if again else asker
+        failed = int(step.status == "error")
+        adder.add((TOOL, agent, name, shape, bucket_of(length)), (1, failed, int(again), length, length if again else 0, wasted))
 
 
-def _digest(arguments: Any, result: str | None, error: str | None) -> bytes:
+def _text(arguments: Any) -> Hashable:
+    """Return arguments as what can be looked up; names in any order are the same arguments."""
     try:
-        return blake2b(msgspec.json.encode((arguments, result, error), order="deterministic"), digest_size=12).digest()
+        return msgspec.json.encode(arguments, order="deterministic")
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
-        return blake2b(repr((arguments, result, error))[:20_000].encode("utf-8", "replace"), digest_size=12).digest()
+        return repr(arguments)[:20_000]
 
 
 def shape_of(arguments: Any) -> str:
     """Return the shape of a call's arguments: their names and kinds, in the order of names."""
     if not isinstance(arguments, dict):
-        return "" if arguments is None else _kind_word(arguments)
-    named = sorted((str(key)[:30], _kind_word(value)) for key, value in list(arguments.items())[:_MOST_KEYS])
-    more = ", …" if len(arguments) > _MOST_KEYS else ""
-    return clip_name(", ".join(f"{name} {kind}" for name, kind in named) + more) or "nothing"
+        return "" if arguments is None else _kind_word(type(arguments))
+    return _shape(tuple((str(key)[:30], type(value)) for key, value in list(arguments.items())[: _MOST_KEYS + 1]))
 
 
-def _kind_word(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "yes/no"
-    for kind, word in ((int, "number"), (float, "number"), (str, "text"), (list, "list"), (dict, "object")):
-        if isinstance(value, kind):
-            return word
-    return "other"
+@lru_cache(maxsize=4_096)
+def _shape(named: tuple[tuple[str, type], ...]) -> str:
+    more = ", …" if len(named) > _MOST_KEYS else ""
+    words = (f"{name} {_kind_word(kind)}" for name, kind in sorted(named[:_MOST_KEYS], key=itemgetter(0)))
+    return clip_name(", ".join(words) + more) or "nothing"
+
+
+_KIND_WORDS = {type(None): "null", bool: "yes/no", int: "number", float: "number", str: "text", list: "list", dict: "object"}
+
+
+def _kind_word(kind: type) -> str:
+    return _KIND_WORDS.get(kind, "other")
 
 
 def bucket_of(length_ns: int) -> str:
@@ -196,13 +198,6 @@ def bucket_of(length_ns: int) -> str:
 def bucket_ns(bucket: str) -> int:
     """Return the middle of a bucket: at most 9 % from any length in it."""
     return round(1000 * 2 ** (int(bucket) / 4))
-
-
-def _add_choices(adder: _Adder, run: Run, steps: Iterable[Step], termination: str) -> None:
-    for step in steps:
-        if step.decision is not None:
-            branch = branch_of(run.agent, step.decision)
-            adder.add((CHOICE, branch.agent, branch.id, chosen_text(step.decision, branch), termination), times=1)
 
 
 _UNSTEADY = re.compile(r"\d{3}|\d[:/.]\d|\b\d{1,2} [A-Z]|#\d")
@@ -227,12 +222,23 @@ def _steady(text: str) -> str:
     return clip_name(re.sub(r"(?<![\w-])[\w-]*\d[\w:.,/-]*", "#", text[:2_000]))
 
 
-def branches_in(trace: Trace) -> Iterator[Branch]:
-    """Yield the branch points of a trace, each as often as it is met."""
-    for run in trace.runs:
-        for step in in_order(run.steps):
-            if step.decision is not None:
-                yield branch_of(run.agent, step.decision)
+class Branches:
+    """The branch points of one trace, each worked out once: reconstruction shares the options of calls that were offered the same."""
+
+    def __init__(self) -> None:
+        self._by_options: dict[tuple[str, str | None, str, int], Branch] = {}
+
+    def of(self, agent: str, decision: Decision) -> Branch:
+        """Return the branch point of a decision of the trace, which keeps its options alive."""
+        key = (agent, decision.question, decision.source, id(decision.alternatives))
+        found = self._by_options.get(key)
+        if found is None:
+            found = self._by_options[key] = branch_of(agent, decision)
+        return found
+
+    def met(self) -> dict[str, Branch]:
+        """Return what was asked for so far, by id."""
+        return {branch.id: branch for branch in self._by_options.values()}
 
 
 @dataclass(frozen=True, slots=True)

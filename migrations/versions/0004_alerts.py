@@ -141,7 +141,7 @@ def _create_samples() -> None:
         )  # fmt: skip
     op.create_table(
         "call_window", _key("project_id", sa.Integer), _key("slot", sa.BigInteger), _key("agent"), _key("digest"), *_texts("tool"),
-        *_counts("calls", "runs"), _bytes("last_trace"), sqlite_with_rowid=False,
+        *_counts("calls", "runs"), _bytes("last_run"), sqlite_with_rowid=False,
     )  # fmt: skip
 
 

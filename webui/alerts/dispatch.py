@@ -14,7 +14,7 @@ from .hook import hook_body
 from .mail import message_id
 from .message import Brief, Desk, write_letter
 from .render import as_html, as_text
-from .stages import History, Notice, plan, throttle, told
+from .stages import OWED, History, Notice, owed, plan, throttle, told
 
 _HOUR_NS = 3_600 * 10**9
 
@@ -52,9 +52,9 @@ def write_parcels(conn: Connection, outlets: Outlets, alerts: Sequence[Alert], f
     notices = plan(alerts, running_silences(conn, now_ns), now_ns)
     if not notices:
         return Told()
-    alone, digest, _ = throttle(notices, _busiest(conn, now_ns), now_ns)
+    alone, digest, waiting = throttle(notices, _busiest(conn, now_ns), now_ns)
     parcels: list[Parcel] = []
-    changed: list[Alert] = []
+    changed: list[Alert] = [owed(alert) for alert in waiting if not alert.thread]
     for notice in [*alone, *([digest] if digest else [])]:
         place = f"g{now_ns}" if notice.kind == "digest" else f"a{notice.first.id}.{notice.first.mails + 1}"
         runs = [run for run in fresh if run.alert_id == notice.first.id]
@@ -101,4 +101,5 @@ def _parcel(brief: Brief, outlets: Outlets, target: tuple[str, str, str], place:
 
 
 def _root(notice: Notice, place: str) -> str:
-    return place if notice.kind == "digest" else (notice.first.thread or place)
+    thread = notice.first.thread
+    return place if notice.kind == "digest" or thread in ("", OWED) else thread

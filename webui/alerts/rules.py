@@ -12,7 +12,9 @@ from ingest.store.engine import Store
 from ingest.store.watchbook import ALL_RULES, RuleSetting, SettingKey, merged, read_settings
 from webui.analysis.detectors.catalogue import CATALOGUE
 from webui.analysis.detectors.model import Limits, Rules
-from webui.analysis.detectors.registry import inspect
+from webui.analysis.detectors.registry import inspect_seen, see
+
+from .tally import CallTally
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +53,8 @@ def rules_of(settings: Mapping[SettingKey, RuleSetting], project_id: int, agent:
 class LiveRules:
     """The rules of a store's projects, read again every other second, so that a running worker takes changes up. For one thread."""
 
-    def __init__(self, store: Store, clock_s: Callable[[], float] = time.monotonic) -> None:
-        self._store, self._clock_s = store, clock_s
+    def __init__(self, store: Store, tally: CallTally | None = None, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._store, self._tally, self._clock_s = store, tally, clock_s
         self._settings: dict[SettingKey, RuleSetting] = {}
         self._rules: dict[tuple[int, str], Rules] = {}
         self._read_s: float | None = None
@@ -66,7 +68,10 @@ class LiveRules:
             if len(self._rules) >= _MOST_KEPT:
                 self._rules.clear()
             rules = self._rules[key] = rules_of(self._settings, project_id, run.agent)
-        return inspect(run, rules)
+        seen = see(run, rules)
+        if self._tally is not None:
+            self._tally.note(project_id, seen)
+        return inspect_seen(seen)
 
     def _refresh(self) -> None:
         now_s = self._clock_s()

@@ -21,6 +21,10 @@ DIGEST_EVERY_NS = 8 * _MINUTE_NS
 """With those before it, no receiver has more than 20 mails in any hour."""
 
 
+OWED = "owed"
+"""In place of a thread: something is to be told that waits for the next digest, even if it is over by then."""
+
+
 class Notice(msgspec.Struct, frozen=True):
     """One message: what kind it is, and the alerts it tells of, the gravest first."""
 
@@ -62,7 +66,7 @@ def silenced(alert: Alert, silences: Iterable[Silence], now_ns: int) -> bool:
 def due_kind(alert: Alert, now_ns: int) -> str | None:
     """Return what is to be said of an alert now, by itself; None where nothing is. Information is for the page, not for mails."""
     if alert.state == "resolved":
-        return "resolved" if alert.notified_severity else None
+        return "resolved" if alert.notified_severity or alert.thread == OWED else None
     if alert.state == "pending" or alert.severity == "info" or alert.fired_ns is None:
         return None
     # What was so is told even where it has just ceased to be: a run that leaked and ended has leaked.
@@ -139,20 +143,25 @@ def _gravest(alerts: Sequence[Alert]) -> tuple[Alert, ...]:
     return tuple(sorted(alerts, key=lambda one: (one.severity != "critical", -(one.wasted_nanos or 0), -one.runs, one.id)))
 
 
-def throttle(notices: Sequence[Notice], history: History, now_ns: int) -> tuple[list[Notice], Notice | None, bool]:
-    """Return the notices that become mails of their own, a digest of all others, and whether those others wait for it.
+def throttle(notices: Sequence[Notice], history: History, now_ns: int) -> tuple[list[Notice], Notice | None, list[Alert]]:
+    """Return the notices that become mails of their own, a digest of all others, and the alerts that wait for the next digest.
 
     What is gravest is told by itself.
     """
     room = max(LETTERS_AN_HOUR - history.letters, 0)
     if len(notices) <= room:
-        return list(notices), None, False
+        return list(notices), None, []
     ordered = sorted(notices, key=_urgency)
     alone, others = ordered[:room], ordered[room:]
+    rest = [alert for notice in others for alert in notice.alerts]
     if history.digest_ns is not None and 0 <= now_ns - history.digest_ns < DIGEST_EVERY_NS:
-        return alone, None, True
-    together = _gravest([alert for notice in others for alert in notice.alerts])
-    return alone, Notice("digest", together), False
+        return alone, None, rest
+    return alone, Notice("digest", _gravest(rest)), []
+
+
+def owed(alert: Alert) -> Alert:
+    """Return an alert of which something is to be told that has to wait."""
+    return alert if alert.thread else msgspec.structs.replace(alert, thread=OWED)
 
 
 def _urgency(notice: Notice) -> tuple[bool, bool, bool, int]:
@@ -166,7 +175,7 @@ def told(alert: Alert, notice: Notice, thread: str, now_ns: int) -> Alert:
         alert,
         notified_ns=now_ns,
         notified_severity="" if over else alert.severity,
-        thread=alert.thread or thread,
+        thread=thread if alert.thread in ("", OWED) else alert.thread,
         mails=alert.mails + 1,
         changed_ns=now_ns,
     )

@@ -154,7 +154,7 @@ def _holds_lease(watch: Watch, now_ns: int) -> bool:
 
 def _first_key(progress: Progress, now_ns: int) -> tuple[int, int, bytes, int]:
     """Return where to read on. A clock that was put back must not leave a gap until it has caught up."""
-    read_ns = min(progress.read_ns, now_ns) or now_ns - _FIRST_LOOK_NS
+    read_ns = progress.read_ns if 0 < progress.read_ns <= now_ns else now_ns - _FIRST_LOOK_NS
     return read_ns, -1, b"", -1
 
 

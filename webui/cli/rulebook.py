@@ -9,33 +9,37 @@ from ingest.store.engine import Store
 from ingest.store.linker import Rulebook
 from ingest.store.prices import load_prices
 from ingest.worker import Beside, work
+from webui.alerts.looks import Looks
 from webui.alerts.postman import deliver_until
 from webui.alerts.rules import LiveRules
 from webui.alerts.setup import make_outlets, make_postman, make_relay, process_name
+from webui.alerts.tally import CallTally
 from webui.alerts.watch import Watch, watch_until
 
 Ready = Callable[[str, str], None]
 
 
-def make_rulebook(store: Store) -> Rulebook:
-    """Return the rules for a store. Raises what reading it raises."""
-    return Rulebook(load_prices(store), make_inspect(store))
+def make_rulebook(store: Store, tally: CallTally | None = None) -> Rulebook:
+    """Return the rules for a store; ``tally`` counts calls over many runs. Raises what reading it raises."""
+    return Rulebook(load_prices(store), make_inspect(store, tally))
 
 
-def make_inspect(store: Store) -> Inspect:
+def make_inspect(store: Store, tally: CallTally | None = None) -> Inspect:
     """Return the detectors with the settings of each project and agent, which are read again as time goes by."""
-    return LiveRules(store).inspect
+    return LiveRules(store, tally).inspect
 
 
 def run_worker(settings: Settings, ready: Ready) -> None:
     """Run the worker until it is told to stop: linking, and beside it the watch and the post. Raises ``SettingsError``."""
     make_relay(settings)
-    work(settings, ready, make_rulebook, (_watching(settings), _delivering(settings)))
+    tally = CallTally()
+    work(settings, ready, lambda store: make_rulebook(store, tally), (_watching(settings, tally), _delivering(settings)))
 
 
-def _watching(settings: Settings) -> Beside:
+def _watching(settings: Settings, tally: CallTally) -> Beside:
     def beside(stop: threading.Event, store: Store) -> None:
-        watch_until(stop, Watch(store, make_outlets(settings, store), process_name()))
+        looks = Looks(tally, settings.data_dir)
+        watch_until(stop, Watch(store, make_outlets(settings, store), process_name(), looks))
 
     return beside
 

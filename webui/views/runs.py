@@ -84,9 +84,22 @@ def _explain(asked: Asked, query: ListQuery, parts: Sequence[str], empty: Answer
     """Say why a list is empty: how many runs there are without each condition, and which words nobody ever used."""
     if not reads().listed(ListQuery(limit=1))[0]:
         return Answer(unused=True, views=empty.views)
-    counted = [(part, _count_without(query, parts, place, now)) for place, part in enumerate(parts[:_MOST_PARTS])]
-    everywhere = count_runs(ListQuery(query.filter), MOST_COUNTED) if asked.last else None
+    # With a value that nothing ever had, nothing is found whatever else is dropped: that need not be looked for.
+    unheard = [_is_unheard(parse_filter(part, now)) for part in parts]
+    counted = [
+        (part, 0 if any(unheard[:place] + unheard[place + 1 :]) else _count_without(query, parts, place, now))
+        for place, part in enumerate(parts[:_MOST_PARTS])
+    ]
+    everywhere = (0 if any(unheard) else count_runs(ListQuery(query.filter), MOST_COUNTED)) if asked.last else None
     return Answer(parts=counted, in_range=everywhere, meant=list(_meant(query.filter)), views=empty.views)
+
+
+def _is_unheard(part: Filter | None) -> bool:
+    """Tell whether a condition asks for one value that nothing ever had."""
+    if not isinstance(part, Comparison) or part.op != "=":
+        return False
+    known = known_values(part.field)
+    return bool(known) and part.value not in known
 
 
 def _count_without(query: ListQuery, parts: Sequence[str], place: int, now: int) -> int:

@@ -27,12 +27,21 @@ DETECTORS: tuple[tuple[str, Detector], ...] = (
 )
 
 
-def inspect(run: Run, rules: Rules) -> list[Finding]:
-    """Return everything that the rules find in a run, ended or still open."""
+def see(run: Run, rules: Rules) -> Seen:
+    """Return a run made ready for the detectors."""
     steps = list(in_order(run.steps))
     calls = [call for step in steps if (call := call_of(step, rules)) is not None]
-    seen = Seen(run, steps, calls, rules)
-    return [finding for rule, detect in DETECTORS if rule not in rules.off for finding in detect(seen)]
+    return Seen(run, steps, calls, rules)
+
+
+def inspect_seen(seen: Seen) -> list[Finding]:
+    """Return everything that the rules find in a run that was made ready."""
+    return [finding for rule, detect in DETECTORS if rule not in seen.rules.off for finding in detect(seen)]
+
+
+def inspect(run: Run, rules: Rules) -> list[Finding]:
+    """Return everything that the rules find in a run, ended or still open."""
+    return inspect_seen(see(run, rules))
 
 
 def worst(findings: Sequence[Finding]) -> Finding | None:
