@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ingest.model import Span
@@ -207,13 +208,26 @@ def test_a_run_that_costs_far_more_than_others(night: Night) -> None:
         night.arrive(dear(number, 0.05))
     night.arrive(dear(99, 4.0))
     night.pass_time(MINUTE)
-    assert fired(night, "B5") == [("cost", "recovering", "critical")]
+    assert fired(night, "B5") == [("cost", "firing", "critical")]
+    night.pass_time(3 * MINUTE)
+    assert [state for _, state, _ in fired(night, "B5")] != ["firing"]
+
+
+def own_ids(spans: list[Span], number: int) -> list[Span]:
+    """Give spans ids that no other run's have, as they are in life."""
+    head = number.to_bytes(4, "big")
+    return [
+        msgspec.structs.replace(
+            span, span_id=head + span.span_id[4:], parent_span_id=span.parent_span_id and head + span.parent_span_id[4:]
+        )
+        for span in spans
+    ]
 
 
 def test_the_same_call_in_many_runs(night: Night) -> None:
     """Three calls each in twenty-five runs break no rule of a run, and one over all of them."""
     for number in range(1, 26):
-        night.arrive(looping(number, 3, ended=True))
+        night.arrive(own_ids(looping(number, 3, ended=True), number))
     night.pass_time(30 * SECOND)
     assert fired(night, "L1") == []
     assert fired(night, "L7") == [("search_orders", "firing", "warning")]
@@ -223,8 +237,8 @@ def old_tools(night: Night, days: int) -> None:
     """Let an agent use a tool on each of the last days."""
     for day in range(1, days + 1):
         spans = in_trace([agent_span(1, "clerk", lasts=3.0), tool_span(2, "look", 1, at=1.0)], (1_000 + day).to_bytes(16, "big"))
+        shift = night.now_ns - day * 24 * HOUR - spans[0].start_ns
         for span in spans:
-            shift = night.now_ns - day * 24 * HOUR - spans[0].start_ns
             span.start_ns += shift
             span.end_ns += shift
         night.store_as_is(spans)

@@ -139,7 +139,7 @@ def costly_signals(ground: Ground) -> Iterator[Signal]:
         costs, steps = _past(ground, one.agent, 0), _past(ground, one.agent, 1)
         limits = ground.limits("B5", Limits(1.0, 3.3), one.agent)
         if limits is not None and one.cost_nanos is not None:
-            found = costly(one.agent, one.cost_nanos, costs, limits)
+            found = costly(one.agent, one.cost_nanos, _others(costs, one.cost_nanos), limits)
             if found is not None:
                 yield _signal(ground, found, [_behind(ground, found, one)])
         longest = 3 * percentile(steps, 0.99)
@@ -155,6 +155,12 @@ def _past(ground: Ground, agent: str, which: int) -> list[int]:
         return samples.past_runs(ground.conn, ground.project_id, agent, ground.now_ns)[which]
 
     return _kept(ground, ("past", which, ground.project_id, agent), 10 * _MINUTE_NS, compute)
+
+
+def _others(costs: Sequence[int], own: int) -> Sequence[int]:
+    """Return the costs without the run's own, which may be among them: nothing is unusual measured by itself."""
+    place = costs.index(own) if own in costs else len(costs)
+    return [*costs[:place], *costs[place + 1 :]]
 
 
 def _too_long(one: samples.Touched, longest: float, runs: int) -> Excess:
