@@ -206,6 +206,7 @@ def test_budgets_of_a_day_and_their_burning(night: Night, sqlite_store: Store) -
 def test_a_run_that_costs_far_more_than_others(night: Night) -> None:
     for number in range(1, 60):
         night.arrive(dear(number, 0.05))
+    night.pass_time(2 * HOUR, 9 * MINUTE)
     night.arrive(dear(99, 4.0))
     night.pass_time(MINUTE)
     assert fired(night, "B5") == [("cost", "firing", "critical")]

@@ -187,11 +187,13 @@ def touched_runs(conn: Connection, project_id: int, since_ns: int, least_nanos: 
 
 
 def past_runs(conn: Connection, project_id: int, agent: str, now_ns: int) -> tuple[list[int], list[int]]:
-    """Return costs and steps of an agent's finished runs of thirty days, at most the latest five thousand."""
+    """Return costs and steps of an agent's finished runs of thirty days, at most the latest five thousand.
+
+    Not of the last hour: what is judged by them must not be among them.
+    """
     r = run.c
-    wanted = select(r.cost_nanos, r.steps).where(
-        r.project_id == project_id, r.agent == agent, r.started_ns >= now_ns - 720 * _HOUR_NS, r.ended_ns.is_not(None)
-    )
+    lately = and_(r.started_ns >= now_ns - 720 * _HOUR_NS, r.started_ns < now_ns - _HOUR_NS)
+    wanted = select(r.cost_nanos, r.steps).where(r.project_id == project_id, r.agent == agent, lately, r.ended_ns.is_not(None))
     rows = conn.execute(wanted.order_by(r.started_ns.desc()).limit(5_000)).all()
     return [row.cost_nanos for row in rows if row.cost_nanos is not None], [row.steps for row in rows]
 

@@ -77,7 +77,7 @@ def _firing(brief: Brief) -> Letter:
         severity=alert.severity,
         subject=_subject(brief, f"{again}{sentence}", sums),
         meta=_meta(brief),
-        headline=f"{_first_up(again)}{sentence}{_in_runs(brief)}{_within(sums)}.",
+        headline=f"{_first_up(again)}{sentence}{_within(sums)}{_in_runs(brief)}.",
         headline_bad=_costing(sums),
         deeds=tuple(_deeds(brief)),
         deeds_note=f"Each opens one page that asks once more; opening it changes nothing. No sign-in needed, valid until {_until(brief)}.",
@@ -128,7 +128,7 @@ def _within(sums: Money) -> str:
 
 def _span(length_ns: int) -> str:
     minutes = length_ns // _MINUTE_NS
-    if minutes < 120:
+    if minutes < 120 and minutes != 60:
         return f"{max(minutes, 1)} min"
     return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} d"
 
@@ -245,8 +245,8 @@ def _expected(alert: Alert) -> str:
     rule = rule_of(alert.rule)
     if alert.expected:
         return alert.expected
-    below = f"below {_figure(alert.threshold)} {rule.unit}"
-    return f"{below} for {'critical' if alert.severity == 'critical' else 'a warning'}; seen {_figure(alert.observed)} (rule {alert.rule})."
+    limit = f"fewer than {_figure(alert.threshold)} {rule.unit}" + (" in a run" if rule.kind == "run" else "")
+    return f"{limit}, the limit for {'critical' if alert.severity == 'critical' else 'a warning'}; {_figure(alert.observed)} seen."
 
 
 def _figure(number: float) -> str:

@@ -21,7 +21,7 @@ def as_text(letter: Letter) -> str:
         _wrap(f"{letter.headline} {letter.headline_bad}".strip()),
         letter.meta,
         "\n".join(_text_deeds(letter.deeds)),
-        letter.deeds_note,
+        _wrap(letter.deeds_note),
         "\n".join(line for one in letter.lines for line in _text_line(one)),
         "\n".join([letter.runs_title, *(line for run in letter.runs for line in _text_run(run))]) if letter.runs else "",
         "\n".join([letter.others_title, *(line for run in letter.others for line in _text_run(run))]) if letter.others else "",
@@ -58,8 +58,11 @@ def _paragraphs(pieces: Iterable[Piece]) -> Iterator[str]:
             yield words.strip()
             yield piece.href
             words = ""
+        elif not words.strip(" .;"):
+            # What only ends the sentence that the link stood in.
+            words = words.lstrip(" .;")
     if words.strip(" .;"):
-        yield words.strip(" ;")
+        yield words.strip().removeprefix(". ")
 
 
 def _text_run(run: RunLine) -> Iterator[str]:

@@ -23,7 +23,7 @@ class CallTally:
     def __init__(self, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self._clock_ns = clock_ns
         self._lock = threading.Lock()
-        self._runs: OrderedDict[tuple[int, bytes], Counter[str]] = OrderedDict()
+        self._runs: OrderedDict[tuple[int, bytes, int], Counter[str]] = OrderedDict()
         self._counts: dict[tuple[int, int, str, str], list[int]] = {}
         self._names: dict[tuple[int, int, str, str], tuple[str, bytes]] = {}
 
@@ -34,24 +34,23 @@ class CallTally:
         named = {call.digest: call.name for call in seen.calls if call.is_told and not call.polls and call.step.started_ns > oldest_ns}
         counted = Counter(call.digest for call in seen.calls if call.digest in named)
         with self._lock:
-            before = self._runs.pop((project_id, seen.run.run_id), Counter())
-            self._runs[project_id, seen.run.run_id] = counted
+            # Ids of runs are unique within their trace alone, and which that is nobody says here.
+            key = (project_id, seen.run.run_id, seen.run.started_ns)
+            before = self._runs.pop(key, Counter())
+            self._runs[key] = counted
             while len(self._runs) > _MOST_RUNS:
                 self._runs.popitem(last=False)
             for digest, number in counted.most_common(_MOST_OF_A_RUN):
                 more = number - before[digest]
                 if more > 0:
-                    self._add((project_id, now_ns // SLOT_NS, clip(seen.run.agent), digest), more, digest not in before)
-                    self._name((project_id, now_ns // SLOT_NS, clip(seen.run.agent), digest), (clip(named[digest]), seen.run.run_id))
+                    place = (project_id, now_ns // SLOT_NS, clip(seen.run.agent), digest)
+                    self._add(place, (more, digest not in before), (clip(named[digest]), seen.run.run_id))
 
-    def _add(self, key: tuple[int, int, str, str], calls: int, is_new: bool) -> None:
+    def _add(self, key: tuple[int, int, str, str], more: tuple[int, bool], name: tuple[str, bytes]) -> None:
         if key in self._counts or len(self._counts) < _MOST_COUNTS:
             sums = self._counts.setdefault(key, [0, 0])
-            sums[0] += calls
-            sums[1] += is_new
-
-    def _name(self, key: tuple[int, int, str, str], name: tuple[str, bytes]) -> None:
-        if key in self._counts:
+            sums[0] += more[0]
+            sums[1] += more[1]
             self._names[key] = name
 
     def drain(self) -> list[CallCount]:

@@ -139,6 +139,17 @@ def _projects(parser: _Parser) -> None:
     _add_common(actions.add_parser("list", help="list all projects"))
 
 
+def _alerts(parser: _Parser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    test = actions.add_parser("test", help="send a sample alert through the real path")
+    test.add_argument("--to", metavar="ADDRESS", help="who gets it (default CLEW_ALERT_TO)")
+    explain = actions.add_parser("explain", help="tell an alert's whole story")
+    explain.add_argument("id", metavar="ID", help="its number, as pages and mails show it")
+    for action in (test, explain):
+        _project(action)
+        _add_common(action)
+
+
 def _backup(parser: _Parser) -> None:
     parser.add_argument("file", metavar="FILE", help="a file that does not exist yet")
 
@@ -155,7 +166,7 @@ COMMANDS = (
     Command("up", "up", "migrate, then run ingest, web and worker together until stopped", _up),
     Command("ingest", "part", "run the OTLP receivers alone", _ingest_alone),
     Command("web", "part", "run pages and API alone", _web),
-    Command("worker", "part", "run the worker alone: links what arrives, deletes what is too old", _nothing),
+    Command("worker", "part", "run the worker alone: links what arrives, watches it, sends alerts, deletes what is too old", _nothing),
     Command("migrate", "part", "bring the store to the current schema", _nothing),
     Command("demo", "demo", "let the sample agent work against a running Clew, now or as history", _demo),
     Command("trace", "trace", "look a run up and print its reasoning chain", _trace),
@@ -164,6 +175,7 @@ COMMANDS = (
     Command("doctor", "doctor", "check settings, store and ports, then send a span and read it back", _doctor),
     Command("key", "access", "make, list and revoke API keys", _key),
     Command("project", "access", "make and list projects", _projects),
+    Command("alerts", "alerts", "send a sample alert, or tell an alert's whole story", _alerts),
     Command("backup", "upkeep", "copy the store to a file while it is in use", _backup),
     Command("purge", "upkeep", "delete traces that are too old", _purge),
     Command("relink", "upkeep", "derive anew what spans mean", _relink),
