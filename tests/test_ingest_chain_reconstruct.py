@@ -157,6 +157,8 @@ ENDINGS = [
     Ending("cancelled", [agent(1, "a", failed=True, error_type="asyncio.CancelledError")], "cancelled"),
     Ending("tool", [agent(1, "a", failed=True, error_message="no"), tool(2, "find", 1, failed=True, error_message="no")], "tool_failure"),
     Ending("unknown error", [agent(1, "a", failed=True, error_type="ZeroDivisionError")], "error"),
+    Ending("handed over", [agent(1, "a"), tool(2, "transfer_to_human_agents", 1)], "escalated"),
+    Ending("asked a person on the way", [agent(1, "a"), tool(2, "escalate", 1), llm(3, 1, 2, finish_reason="stop")], "completed"),
     Ending("handled", [agent(1, "a"), tool(2, "find", 1, failed=True), llm(3, 1, 2, finish_reason="stop")], "completed"),
 ]  # fmt: skip
 
@@ -165,6 +167,25 @@ ENDINGS = [
 def test_termination_is_inferred_from_what_is_left(ending: Ending) -> None:
     """Every run says why it stopped."""
     assert chain(*ending.spans).runs[0].termination.reason == ending.reason
+
+
+UUID = "171105b7-59dd-49c0-9677-0b95395aa46a"
+
+
+@pytest.mark.parametrize(
+    ("first", "name"),
+    [
+        (agent(1, "booking"), "booking"),
+        (agent(1, UUID, service="shop"), "shop"),
+        (agent(1, f"run.{UUID}", service="unknown_service:python"), "agent"),
+        (span(1, kind="agent", name="agent_run [greeter]", service="unknown_service"), "greeter"),
+        (span(1, kind="llm", name="generate", service="unknown_service"), "generate"),
+        (span(1, kind="llm", name="generate", service="shop"), "shop"),
+    ],
+)
+def test_an_agent_is_not_named_by_an_id_of_its_run(first: StoredSpan, name: str) -> None:
+    """Else each run would be an agent of its own."""
+    assert chain(first).runs[0].agent == name
 
 
 def test_unknown_is_not_zero() -> None:

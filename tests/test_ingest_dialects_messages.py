@@ -344,6 +344,27 @@ def test_content_events_of_1_27() -> None:
     assert (facts.input, facts.output) == ("Refund?", "Yes.")
 
 
+def test_tool_calls_written_as_a_text_are_requests() -> None:
+    """Some put the calls of a reply, as OpenAI writes them, where its text belongs; the definition of a tool is a text."""
+    calls = [{"function": {"name": "look", "arguments": '{"order": "A-1"}'}, "id": "c2", "type": "function"}]
+    facts = read({**CHAT, "gen_ai.completion.0.content": as_json(calls), "gen_ai.completion.0.role": "assistant"})
+
+    assert (facts.output, facts.tool_requests) == (None, [ToolRequest("c2", "look", {"order": "A-1"})])
+    defined = as_json([{"type": "function", "function": {"name": "look", "parameters": {}}}])
+    assert read({**CHAT, "gen_ai.completion.0.content": defined, "gen_ai.completion.0.role": "assistant"}).output == defined
+
+
+def test_an_answer_is_taken_out_of_the_reply_it_stands_in() -> None:
+    """What an agent gave back as an object of its framework, and a conversation that ends with a user's words."""
+    agent = {"openinference.span.kind": "AGENT"}
+    wrapped = {"content": {"parts": [{"text": "Booked."}], "role": "model"}, "finish_reason": "STOP"}
+    assert read({**agent, "output.value": as_json(wrapped)}).output == "Booked."
+    assert read({**agent, "output.value": as_json({"content": "Booked.", "content_type": "str"})}).output == "Booked."
+    assert read({**agent, "output.value": '{"content":"Booked.","score":3}'}).output == '{"content":"Booked.","score":3}'
+    thanks = [{"role": "user", "parts": [{"type": "text", "content": "Thanks!"}]}]
+    assert read({"gen_ai.operation.name": "invoke_agent", "gen_ai.output.messages": as_json(thanks)}).output is None
+
+
 def test_another_agents_words_are_new() -> None:
     """In a team, what another agent said under its name is news to this one; its own words are not."""
     told = [

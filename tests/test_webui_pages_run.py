@@ -173,6 +173,15 @@ def test_the_story_states_failure_repeat_choice_and_end() -> None:
     assert all(href.startswith(f"/traces/{TRACE_ID.hex()}?step=") for clause, href in page.story if clause.key)
 
 
+def test_what_a_model_was_told_in_between_is_shown_once() -> None:
+    """A user's next words are on no other row; the question and a tool's result are."""
+    first, second, third = said(1, "Which day?"), said(2, "Looking."), said(4, "Booked.")
+    first.input, second.input, third.input = "Book me in.", "On Monday, please.", "Observation: 10:00 is free"
+    trace = run_of(first, second, call(3, "look", {}, "10:00 is free"), third, input="Book me in.")
+
+    assert [row.step.heard for row in rows_of(page_of(trace)).rows if row.step] == ["", "On Monday, please.", "", ""]
+
+
 def test_a_fork_shows_three_roads_and_counts_the_rest() -> None:
     options = [Option(name) for name in "abcdef"]
     fork = fork_of(Choice("a", "derived", alternatives=options))

@@ -4,6 +4,7 @@ The answer depends on the set of spans alone, never on their order, split or rep
 """
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -178,14 +179,27 @@ def _patience(nodes: Iterable[Node]) -> int:
 
 def _agent_name(plan: RunPlan, nodes: Sequence[Node]) -> str:
     anchor = plan.anchor
+    facts, title = anchor.facts, _CALLED.sub(r"\1", anchor.span.name)
+    named_so = _CALLED.sub(r"\1", facts.agent_name or "")
     if not plan.implicit:
-        return anchor.facts.agent_name or anchor.span.name.removeprefix("invoke_agent ") or "agent"
+        return _first_name(named_so, title, facts.service) or "agent"
     named = {node.facts.agent_name for node in nodes if node.facts.agent_name}
     if not plan.rooted and len(named) == 1:
         return named.pop()
     if plan.rooted and anchor.kind in ("chain", "other"):
-        return anchor.facts.agent_name or anchor.span.name or anchor.facts.service or "unknown"
-    return anchor.facts.agent_name or anchor.facts.service or anchor.span.name or "unknown"
+        return _first_name(named_so, title, facts.service) or "unknown"
+    return _first_name(named_so, facts.service, title) or facts.service or "unknown"
+
+
+_CALLED = re.compile(r"^(?:invoke_agent |agent_run )\[?(.*?)\]?$", re.DOTALL)
+"""The name of an agent's span with the agent's name in it."""
+
+_NO_NAME = re.compile(r"unknown_service|.{0,20}[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+"""What names nobody: OpenTelemetry's word for a service without a name, and an id made up for each run."""
+
+
+def _first_name(*names: str | None) -> str | None:
+    return next((name for name in names if name and not _NO_NAME.match(name)), None)
 
 
 def _last_words(steps: Sequence[Step]) -> str | None:

@@ -36,6 +36,12 @@ _BY_FINISH = {
 }  # fmt: skip
 
 
+_TO_PEOPLE = re.compile(
+    r"(transfer|hand_?o(ff|ver)|forward)_?(to_?)?(an?_)?(human|person|people|operator|staff)|^escalate|_escalate$", re.IGNORECASE
+)
+"""Names of tools that hand a customer over to people."""
+
+
 def declared_termination(nodes: Sequence[Node]) -> Termination | None:
     """Return what the emitter declared: on the agent span itself, else on the latest span of the run that does."""
     for node in (*nodes[:1], *reversed(nodes[1:])):
@@ -63,6 +69,8 @@ def infer_termination(anchor: Facts | None, anchor_id: bytes, steps: Sequence[St
         return Termination("completed", "inferred", None, anchor_id)
     if last.status == "error":
         return Termination(_reason_of_step(last), "inferred", last.error, last.span_id)
+    if last.tool is not None and _TO_PEOPLE.search(last.tool.name):
+        return Termination("escalated", "inferred", f"its last deed was {last.tool.name}", last.span_id)
     reason = _BY_FINISH.get((last.finish_reason or "").lower(), "completed")
     detail = f"the last model call ended with {last.finish_reason}" if reason != "completed" else None
     return Termination(reason, "inferred", detail, last.span_id)

@@ -223,6 +223,15 @@ def last_words(value: Any, own: bool = False) -> str | None:
     return None
 
 
+def last_answer(value: Any) -> str | None:
+    """Return the text of the last message that is not a user's: some end with the words that ended the conversation."""
+    for item in reversed(_items(value)):
+        message = read_message(item)
+        if message.texts and message.role not in ("system", "user"):
+            return joined(message.texts)
+    return None
+
+
 def first_question(value: Any) -> str | None:
     """Return the first text of a user in a whole conversation."""
     for item in _items(value)[:_MOST_PARTS]:

@@ -14,7 +14,7 @@ from .dialect import Dialect
 from .events import DETAILS, is_message_event, message_of
 from .faults import read_fault
 from .kinds import OPERATION_OF, OPERATIONS, kind_of_operation, kind_of_signs
-from .messages import first_question, last_words
+from .messages import first_question, last_answer, last_words
 from .own import own_kind, read_own
 from .reading import Reading, gather
 from .registry import TABLES, recognise
@@ -149,7 +149,7 @@ def _read_other(reading: Reading, facts: Facts, dialect: Dialect) -> None:
     if facts.input is None and "body.input" in values:
         facts.input = plain_text(values["body.input"])
     if "messages.output" in values:
-        facts.output = last_words(values["messages.output"])
+        facts.output = last_answer(values["messages.output"])
     if facts.output is None and "body.output" in values:
         facts.output = plain_text(values["body.output"])
     if facts.kind == "chain":

@@ -49,7 +49,15 @@ def is_parts(value: Any) -> bool:
 
 
 def _is_part(entry: dict[str, Any]) -> bool:
-    return _kind(entry) in _READERS or _shape(entry) is not None or (len(entry) == 1 and isinstance(entry.get("text"), str))
+    if _kind(entry) in _READERS or _shape(entry) is not None or _is_call(entry):
+        return True
+    return len(entry) == 1 and isinstance(entry.get("text"), str)
+
+
+def _is_call(entry: dict[str, Any]) -> bool:
+    """Tell a tool call as OpenAI writes it, which some put among the contents, from the definition of a tool."""
+    function = entry.get("function")
+    return isinstance(function, dict) and "arguments" in function
 
 
 def _kind(part: dict[str, Any]) -> str:
@@ -81,7 +89,9 @@ def read_part(message: Message, part: Any, depth: int = 0) -> None:
         read(message, part)
         return
     shape = _shape(part)
-    if shape is None:
+    if shape is None and _is_call(part):
+        message.ask(read_request(part))
+    elif shape is None:
         _read_text(message, part)
     elif shape == "message_content":
         # OpenInference: the request that belongs to a content stands beside it.

@@ -5,6 +5,7 @@ from typing import Any
 from ingest.model import Facts
 
 from .events import tool_events
+from .messages import joined, read_message
 from .parts import result_text
 from .reading import Reading
 from .values import arguments_of, mapping, show, truth, unwrap, word
@@ -102,6 +103,9 @@ def plain_arguments(value: Any) -> Any:
 _QUESTIONS = ("task", "input", "question", "query", "prompt", "user_input", "message")
 """What an agent's or a chain's input calls the text that it is about."""
 
+_OF_REPLIES = frozenset({"role", "content_type", "finish_reason", "usage_metadata", "response_metadata"})
+"""One of these stands beside the content in what frameworks give back as a reply."""
+
 
 def plain_text(value: Any) -> str | None:
     """Return what a span of another kind was asked or answered as text: a lone text without what it stands in."""
@@ -110,6 +114,9 @@ def plain_text(value: Any) -> str | None:
         lone = next((found[key] for key in _QUESTIONS if isinstance(found.get(key), str) and found[key]), None)
         if lone is not None:
             return str(lone)
+        said = joined(read_message(found).texts) if "content" in found and not _OF_REPLIES.isdisjoint(found) else None
+        if said is not None:
+            return said
     for _ in range(4):
         if isinstance(found, dict) and "outputs" in found and ("kwargs" in found or len(found) == 1):
             found = found["outputs"]

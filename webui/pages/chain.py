@@ -9,7 +9,7 @@ from webui.format import clip, cost, duration, plural, termination_word, tone
 from .focus import Chain
 from .folds import Fold
 from .links import trace_href
-from .steps import Placed, StepRow, Told, nested_runs, place_steps, step_row, tokens_text
+from .steps import Placed, StepRow, Told, nested_runs, place_steps, step_row, tokens_text, told_at_start
 from .window import gap_words, kept_places
 
 _FAR, _LEAD = 14, 4
@@ -133,11 +133,11 @@ def _window(chain: Chain, entries: Sequence[Entry]) -> tuple[Row, ...]:
     kept = _kept(chain, entries)
     inner = nested_runs(chain.run, chain.trace.runs)
     shown: list[Row] = []
-    before, told = -1, Told()
+    before, told = -1, told_at_start(chain.run)
     for n in kept:
         if n > before + 1:
             shown.append(_gap_row(chain, before + 1, n))
-            told = Told()
+            told = told_at_start(chain.run)
         before, entry = n, entries[n]
         if isinstance(entry, Fold):
             shown.append(_fold_row(chain, entry))

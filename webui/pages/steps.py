@@ -69,6 +69,8 @@ class StepRow:
     name: str
     args: str
     result: str
+    heard: str
+    """What a model was told that no row above says: a user's next words, an observation."""
     say: str
     """The model's words."""
     note: str
@@ -170,12 +172,27 @@ class Told:
 
     model: str | None = None
     offered: frozenset[str] = frozenset()
+    words: tuple[str, ...] = ()
+    """The beginnings of what the run was asked, of the last result and of the last answer."""
 
     def after(self, step: Step) -> "Told":
         """Return what is told once a step's row is."""
         made = step.decision
         offered = frozenset(option.name for option in made.alternatives) if made is not None else self.offered
-        return Told(step.model or self.model, offered)
+        fresh = (step.tool.result if step.tool else None, step.output, step.error)
+        return Told(step.model or self.model, offered, (*self.words[:1], *(_beginning(text) for text in fresh if text)))
+
+
+def told_at_start(run: Run) -> Told:
+    """Return what is told above the first row."""
+    return Told(words=(_beginning(run.input),) if run.input else ())
+
+
+_BEGINNING = 200
+
+
+def _beginning(text: str) -> str:
+    return text.strip()[:_BEGINNING]
 
 
 def step_row(item: Placed, told: Told | None = None) -> StepRow:
@@ -194,6 +211,7 @@ def step_row(item: Placed, told: Told | None = None) -> StepRow:
         name=_name(step, told.model),
         args=arguments_line(step.tool.arguments) if step.tool else "",
         result=_result(step),
+        heard=_heard(step, told),
         say=_say(step),
         note=_note(step),
         error=clip(step.error, _LINE) if bad else "",
@@ -257,6 +275,18 @@ def _say(step: Step) -> str:
     if step.kind in ("llm", "thought", "plan", "decision"):
         return clip(step.thought or step.output, _LINE)
     return clip(step.decision.because, _LINE) if step.kind == "fallback" and step.decision is not None else ""
+
+
+def _heard(step: Step, told: Told) -> str:
+    if step.kind != "llm" or not step.input or not told.words:
+        return ""
+    start = step.input.strip()[: 10 * _BEGINNING]
+    is_known = any(start.startswith(words) or (len(words) >= _TELLING and words in start) for words in told.words)
+    return "" if is_known or any(words.startswith(start) for words in told.words) else clip(step.input, _LINE)
+
+
+_TELLING = 12
+"""Characters of a text that is not met by chance within another."""
 
 
 def _result(step: Step) -> str:
