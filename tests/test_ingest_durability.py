@@ -22,7 +22,7 @@ from ingest.store.ledger import check_reconciles
 
 from .wire import bill, link_all
 
-KILLS = int(os.environ.get("TEST_KILLS", "5"))
+KILLS = int(os.environ.get("TEST_KILLS", "3"))
 SENDERS = 8
 LOST_ANSWERS = 0.03
 """Of the answers so many never reach the sender, who then sends again what was stored already."""
