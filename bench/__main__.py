@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from http.client import HTTPException
 
 from . import freshness, giant, ingest, reads, sdk, start
@@ -73,13 +74,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, show the table, exit 1 where a limit is not kept.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(NAMES)}; all without any")
     parser.add_argument("--quick", action="store_true", help="smaller sizes: a look, not a result")
+    parser.add_argument("--postgresql", action="store_true", help="read from a filled PostgreSQL store instead of SQLite")
     asked = parser.parse_args()
     unknown = [name for name in asked.names if name not in NAMES]
     if unknown:
         parser.error(f"there is no {unknown[0]!r}: any of {', '.join(NAMES)}")
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}")
     figures: list[Figure] = []
-    has_ended = _measure(asked.names or NAMES, QUICK if asked.quick else FULL, figures)
+    has_ended = _measure(asked.names or NAMES, replace(QUICK if asked.quick else FULL, on_postgresql=asked.postgresql), figures)
     print(table(figures))
     missed = sum(figure.keeps_limit is False for figure in figures)
     print(f"{missed} of {sum(figure.limit is not None for figure in figures)} limits missed")

@@ -4,17 +4,19 @@ The floor is filled to the first size only and asked what it can answer.
 """
 
 from collections.abc import Collection, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from . import dashboard, disk, lists, lookup, search
+from . import dashboard, disk, lists, lookup, mangled, pages, search
 from .figures import Figure
 from .fill import FilledStore
+from .postgres import Cluster, binaries
 from .processes import PeakMemory
 from .scale import Scale
-from .server import ClewServer, FloorServer
+from .server import ClewServer, FloorServer, Server, ServerFailed
 from .timing import time_reads
 
-NAMES = ("lookup", "lists", "dashboard", "search", "disk")
+NAMES = ("lookup", "mangled", "lists", "dashboard", "search", "pages", "disk")
 """What can be measured on a filled store."""
 
 _PEAK_MB = 500.0
@@ -33,21 +35,35 @@ def benchmarks(names: Collection[str], scale: Scale) -> Iterator[tuple[str, Iter
     """Yield the named benchmarks at each size of the store; each is to be measured before the next is asked for."""
     floor = _measure_floor(scale)
     smaller_ms: list[float] = []
-    with ClewServer() as server:
-        store = FilledStore(server)
+    with ExitStack() as stack:
+        store = FilledStore(_start(stack, scale))
         for size in scale.stored_spans:
             yield "fill", _fill(store, size)
             if "lookup" in names:
                 yield "lookup", lookup.measure(store, scale, smaller_ms, floor.lookup_ms)
+            if "mangled" in names:
+                yield "mangled", mangled.measure(store, scale)
             if "lists" in names:
                 yield "lists", lists.measure(store, scale)
             if "dashboard" in names:
                 yield "dashboard", dashboard.measure(store, scale, floor.costs_ms)
             if "search" in names:
                 yield "search", search.measure(store, scale)
+            if "pages" in names:
+                yield "pages", pages.measure(store, scale)
             if "disk" in names:
                 yield "disk", disk.measure(store, floor.disk_bytes_per_span)
             floor = _FloorReads()
+
+
+def _start(stack: ExitStack, scale: Scale) -> Server:
+    if not scale.on_postgresql:
+        return stack.enter_context(ClewServer())
+    bin_directory = binaries()
+    if bin_directory is None:
+        raise ServerFailed("PostgreSQL is not installed here")
+    cluster = stack.enter_context(Cluster(bin_directory))
+    return stack.enter_context(ClewServer(cluster.url, cluster.pid))
 
 
 def _fill(store: FilledStore, spans: int) -> Iterator[Figure]:

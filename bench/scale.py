@@ -17,6 +17,8 @@ class Scale:
     """Repeats of every other read."""
     giant_spans: int
     starts: int
+    on_postgresql: bool = False
+    """Whether the filled store is PostgreSQL instead of SQLite."""
 
 
 FULL = Scale(ingest_traces=2048, rounds=3, stored_spans=(100_000, 1_000_000), lookups=300, requests=40, giant_spans=10_000, starts=5)

@@ -70,6 +70,11 @@ def test_found(asked: str, matched: str) -> None:
     assert found.matches[0].matched == matched
 
 
+def test_the_end_of_a_shortened_id_counts() -> None:
+    """Of two that begin alike, the one that ends so."""
+    assert [one.trace_id.hex() for one in look_up(f"9c41e7…{ID[-4:]}", sources()).matches] == [ID]
+
+
 def test_an_ambiguous_prefix_lists_all() -> None:
     assert [one.trace_id.hex() for one in look_up("9c41e7", sources()).matches] == [ID, OTHER]
 

@@ -136,16 +136,23 @@ def _values(text: str, sources: Sources) -> Iterator[Match]:
         yield from sources.by_value(text)
 
 
+_SHORTENED = re.compile(r"…|\.\.\.")
+
+
 def _prefix_of(text: str) -> str | None:
     """Return the first digits of an id, where a text is just that, shortened ids of our own pages included."""
-    low = re.split(r"…|\.\.\.", text.lower())[0].removeprefix("0x").replace("-", "").strip()
+    low = _SHORTENED.split(text.lower())[0].removeprefix("0x").replace("-", "").strip()
     return low if re.fullmatch(rf"[0-9a-f]{{{LEAST_PREFIX},31}}", low) else None
 
 
 def _prefixes(text: str, sources: Sources) -> Iterator[Match]:
     prefix = _prefix_of(text)
-    if prefix is not None:
-        yield from sources.by_prefix(prefix)
+    if prefix is None:
+        return
+    # A shortened id tells its last digits as well.
+    end = _SHORTENED.split(text.lower())[-1].strip() if _SHORTENED.search(text) else ""
+    found = sources.by_prefix(prefix)
+    yield from [match for match in found if match.trace_id.hex().endswith(end)] or found
 
 
 def _words_of_line(text: str, sources: Sources) -> Iterator[Match]:
