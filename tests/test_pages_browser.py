@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Request, Route, sync_playwright
 
 from ingest.model import Span
 from ingest.otlp import json as json_decoder
@@ -284,6 +284,26 @@ def test_a_run_opens_with_the_answer(page: Page) -> None:
     assert selected.count() == 1
     assert "refund" in selected.inner_text()
     assert "TimeoutError: no answer" in page.locator("#panel").inner_text()
+
+
+WATCH_BAR = """() => new MutationObserver(() => sessionStorage.setItem("waited", "yes"))
+  .observe(document.getElementById("wait"), { attributes: true, attributeFilter: ["hidden"] })"""
+
+
+def test_a_page_that_takes_long_is_announced(page: Page) -> None:
+    """A bar shows that the click was heard, and is gone on the next page."""
+
+    def take_long(route: Route) -> None:
+        time.sleep(1.0)
+        route.continue_()
+
+    page.goto("/")
+    page.evaluate(WATCH_BAR)
+    page.route("**/costs", take_long)
+    page.locator("nav a", has_text="Costs").click()
+    page.wait_for_url("**/costs")
+    assert page.evaluate("sessionStorage.getItem('waited')") == "yes"
+    assert page.locator("#wait").is_hidden()
 
 
 def test_keys_walk_the_chain(page: Page) -> None:
