@@ -20,7 +20,9 @@ from .builders import T0, agent, chain, tool
 from .webui_app import EVIL, body, client_of, fill, hostile_spans, later
 from .wire import NOW, link_all, store_spans
 
-PAGES = ("/decisions", "/tools", "/terminations", "/agents", "/agents/scheduler", "/readiness", "/users/ada", "/runs")
+PAGES = (
+    "/decisions", "/tools", "/terminations", "/agents", "/agents/scheduler", "/readiness", "/sessions", "/users", "/users/ada", "/runs",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -91,6 +93,22 @@ def test_reasons_are_counted_and_open_their_runs(client: FlaskClient) -> None:
     page = client.get("/terminations").text
     counted = {unquote_plus(href): (text, runs_behind(client, href)) for href, text in links(page, "termination = ") if text.isdecimal()}
     assert sorted(counted.values()) == [("1", 1), ("2", 2), ("7", 7)]
+
+
+def test_users_are_summed_up_and_every_number_opens_its_runs(client: FlaskClient) -> None:
+    """Runs, failed ones and money of each user equal those of their runs; so do the runs behind the links."""
+    runs = body(client.get("/api/v1/traces?limit=500"))["items"]
+    people = body(client.get("/api/v1/users"))["items"]
+    assert people and {one["name"] for one in people} == {run["user_id"] for run in runs if run["user_id"]}
+    for one in people:
+        own = [run for run in runs if run["user_id"] == one["name"]]
+        assert (one["traces"], one["errors"]) == (len(own), sum(run["errors"] for run in own))
+        assert sum(one["terminations"].values()) == len(own)
+        assert one["cost_usd"] == pytest.approx(sum(run["cost_usd"] for run in own))
+    for order in ("latest", "runs", "cost", "failed", "nonsense"):
+        page = client.get(f"/users?order={order}").text
+        for href, text in links(page, "^/runs.*termination"):
+            assert runs_behind(client, href) == int(text.split()[-1].replace(",", "")), text
 
 
 def test_an_agent_is_shown_by_version(client: FlaskClient) -> None:

@@ -1,6 +1,7 @@
 """What analyses of many runs, or of two, say in the API's JSON."""
 
 from ingest.model import Trace
+from ingest.store.people import People, PersonKind
 from webui.analysis.compare import Comparison, Pair
 from webui.analysis.decisions import BranchStats
 from webui.analysis.nearest import Nearest
@@ -136,6 +137,28 @@ def decisions_json(found: list[BranchStats], days: Days) -> Json:
         for one in found
     ]
     return {"items": items, "next": None} | _days_json(days)
+
+
+def people_json(kind: PersonKind, found: People, days: Days) -> Json:
+    """Return sessions or users; ``complete_from`` is since when all of their runs are added up."""
+    items = [
+        {
+            "kind": kind,
+            "name": who.name,
+            "traces": who.traces,
+            "terminations": who.endings,
+            "agents": who.agents,
+            "first_started_at": timestamp(who.first_ns),
+            "last_started_at": timestamp(who.last_ns),
+            "tokens": who.tokens,
+            "cost_usd": usd(who.cost_nanos),
+            "unpriced_calls": who.unpriced_calls,
+            "errors": who.errors,
+        }
+        for who in found.people
+    ]
+    since_ns = days.from_ns if found.read_since_ns is None else found.read_since_ns
+    return {"items": items, "next": None, "complete_from": timestamp(since_ns), "to": timestamp(days.to_ns)}
 
 
 def readiness_json(found: dict[str, list[Judgement]], days: Days) -> Json:

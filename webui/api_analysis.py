@@ -6,12 +6,12 @@ from ingest.model import Trace
 from ingest.store.tally import DAY_NS
 from webui.analysis.compare import compare_traces
 
-from .analysis_json import comparison_json, decisions_json, nearest_json, readiness_json, tools_json
+from .analysis_json import comparison_json, decisions_json, nearest_json, people_json, readiness_json, tools_json
 from .api import unknown_trace
 from .arguments import expect_known_arguments, id_argument, time_argument
 from .errors import ApiError, json_response
 from .format import now_ns
-from .reads_analysis import Days, decisions, nearest_good, readiness, tools, trace_of
+from .reads_analysis import Days, decisions, nearest_good, people, readiness, tools, trace_of
 
 api_analysis = Blueprint("api_analysis", __name__, url_prefix="/api/v1")
 
@@ -56,6 +56,20 @@ def all_decisions() -> Response:
     """Answer the branch points that were met, how often each option was taken and how that ended."""
     days = _days()
     return json_response(decisions_json(decisions(days, _agent()), days))
+
+
+@api_analysis.get("/sessions")
+def all_sessions() -> Response:
+    """Answer the sessions of the newest runs."""
+    days = _days()
+    return json_response(people_json("session", people("session", days), days))
+
+
+@api_analysis.get("/users")
+def all_users() -> Response:
+    """Answer the users of the newest runs."""
+    days = _days()
+    return json_response(people_json("user", people("user", days), days))
 
 
 @api_analysis.get("/readiness")

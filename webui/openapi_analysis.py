@@ -56,6 +56,12 @@ def analysis_schemas() -> dict[str, Schema]:
             options=_list(_record(
                 name=_TEXT, chosen=_COUNT, share=_NUMBER, completed_share=_MAYBE_NUMBER,
                 endings=_list(_record(termination=_TEXT, decisions=_COUNT)))))),
+        "People": _record(
+            items=_list(_record(
+                kind={"enum": ["session", "user"]}, name=_TEXT, traces=_COUNT, terminations={"type": "object"}, agents={"type": "object"},
+                first_started_at=_TEXT, last_started_at=_TEXT, tokens=_COUNT, cost_usd=_MAYBE_NUMBER, unpriced_calls=_COUNT,
+                errors=_COUNT)),
+            next=_MAYBE_TEXT, complete_from=_TEXT, to=_TEXT),
         "Readiness": _days(_record(agent=_TEXT, items=_list(_record(
             id=_TEXT, title=_TEXT, status={"enum": ["seen", "seen_failing", "not_seen", "cannot_be_seen"]}, why=_TEXT,
             evidence=_list(_record(
@@ -85,6 +91,8 @@ def analysis_paths() -> dict[str, Schema]:
     return {
         "/api/v1/tools": _get("Sum up tools: calls, failures, latency, cost, waste, argument shapes", "Tools", *days),
         "/api/v1/decisions": _get("Sum up branch points: options, how often each was taken, how that ended", "Decisions", *days),
+        "/api/v1/sessions": _get("Sum up the sessions of the newest 2,000 runs", "People", *days[:2]),
+        "/api/v1/users": _get("Sum up the users of the newest 2,000 runs", "People", *days[:2]),
         "/api/v1/readiness": _get("Judge the production checklist per agent from its traces", "Readiness", *days),
         "/api/v1/traces/{trace_id}/nearest-good": _get("Find the closest successful run of the same agent", "NearestGood", trace),
         "/api/v1/compare": _get(

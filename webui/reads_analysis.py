@@ -11,6 +11,7 @@ from flask import g
 
 from ingest.model import Trace, TraceSummary
 from ingest.store import aggregates, lists, views
+from ingest.store.people import People, PersonKind, newest_people
 from ingest.store.tally import CHOICE, DAY_NS, END, SIGN, TOOL, Summed, Within
 from webui.analysis.baseline import Usual, usual_of
 from webui.analysis.decisions import BranchStats, branch_stats
@@ -60,6 +61,11 @@ def nearest_good(trace_id: bytes, most: int = 5) -> list[Nearest]:
     tools = aggregates.tools_of(store, project_id, [wanted.trace_id, *(one.trace_id for one in good)])
     ours, *others = shapes_of([wanted, *good], tools)
     return rank_nearest(ours, others, most)
+
+
+def people(kind: PersonKind, days: Days) -> People:
+    """Return the sessions or users of some days, of the newest two thousand runs."""
+    return newest_people(library().store, g.project_id, kind, days.from_ns)
 
 
 def trace_of(trace_id: bytes) -> Trace | None:

@@ -1,18 +1,42 @@
-"""Pages of one session or user."""
+"""The sessions and users of late, and the page of one of them."""
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 
 from ingest.model import TraceSummary
+from ingest.store.people import PersonKind
 from ingest.store.query import Comparison
 from webui.errors import ApiError
 from webui.format import now_ns
+from webui.pages.people import build_people_page
+from webui.pages.range import range_of
 from webui.pages.runs import Person, build_person_page
 from webui.reads import ListQuery, reads
-from webui.reads_analysis import usual_by_agent
+from webui.reads_analysis import people, usual_by_agent
+
+from .ranges import days_argument, last_argument
 
 people_views = Blueprint("people", __name__)
 
 _MOST = 100
+
+
+@people_views.get("/sessions")
+def sessions() -> str:
+    """Show the sessions of late."""
+    return _list("session")
+
+
+@people_views.get("/users")
+def users() -> str:
+    """Show the users of late."""
+    return _list("user")
+
+
+def _list(kind: PersonKind) -> str:
+    days = days_argument()
+    range_ = range_of(f"/{kind}s", (last_argument(), ""), days.first_day, ())
+    page = build_people_page(kind, people(kind, days), range_, request.args.get("order", ""), now_ns())
+    return render_template("people.html", nav="runs", page=page)
 
 
 @people_views.get("/sessions/<whole:name>")
