@@ -1,6 +1,6 @@
 # Everything from a fresh clone: `make demo` shows Clew, `make test` proves it. Needs Python 3.11 or newer and GNU make.
 
-.PHONY: demo up install test check bench clean
+.PHONY: demo up install test check bench screenshots clean
 .DEFAULT_GOAL := demo
 
 PIP := .venv/bin/python -m pip --disable-pip-version-check install --quiet
@@ -28,6 +28,10 @@ check: .venv/installed-dev ## lint, types, architecture
 
 bench: .venv/installed-dev ## measure, as docs/performance.md tells
 	@.venv/bin/python -m bench $(ARGS)
+
+screenshots: .venv/installed-dev ## take the pictures of docs/screenshots.md anew
+	@sh .ci/system.sh
+	@.venv/bin/python -m tests.screenshots
 
 clean: ## remove .venv and caches, not the data
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

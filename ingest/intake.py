@@ -101,8 +101,10 @@ class Intake:
         """
         prepared = await self._prepare(export)
         if prepared.batch is not None:
+            # It counts as arrived from now: where many wait to be decoded, a trace would seem to rest before it was stored.
+            batch = msgspec.structs.replace(prepared.batch, arrived_ns=time.time_ns())
             # A sender that leaves must not cancel what the writer already has.
-            await asyncio.shield(asyncio.wrap_future(self._writer.submit(prepared.batch)))
+            await asyncio.shield(asyncio.wrap_future(self._writer.submit(batch)))
         return prepared.outcome
 
     async def _prepare(self, export: Export) -> PreparedExport:

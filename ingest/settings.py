@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -45,6 +46,8 @@ class Settings:
     smtp_url: str = ""
     alert_from: str = ""
     alert_to: str = ""
+    alert_digest: str = "08:00"
+    """When the mail of the day is written, and where that is: ``08:00 Europe/Zurich``, or ``off``."""
     webhook_url: str = ""
     webhook_private: bool = False
     """Whether the webhook may be an address inside: of this machine or its network."""
@@ -86,6 +89,19 @@ def _log_format(text: str) -> str:
     return text
 
 
+def _digest(text: str) -> str:
+    at, _, zone = text.partition(" ")
+    hour, colon, minute = at.partition(":")
+    is_time = bool(colon) and hour.isdecimal() and minute.isdecimal() and len(minute) == 2 and int(hour) < 24 and int(minute) < 60
+    try:
+        ZoneInfo(zone or "UTC")
+    except (ValueError, ZoneInfoNotFoundError, OSError):
+        is_time = False
+    if text != "off" and not is_time:
+        raise ValueError("a time of day like 08:00 or 08:00 Europe/Zurich, or off")
+    return text
+
+
 def _base_url(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise ValueError("an address that begins with http:// or https://")
@@ -115,6 +131,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "base_url": _base_url,
     "auth": _boolean,
     "webhook_private": _boolean,
+    "alert_digest": _digest,
     "max_body_bytes": _bytes,
     "retention_days": _days,
     "log_format": _log_format,

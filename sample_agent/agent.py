@@ -16,32 +16,37 @@ from tracer import Budget, agent_run
 
 from .architectures import multi_agent, plan_execute, react
 from .architectures.desk import Desk, Outcome, Task, ask
+from .consent import asks_for_message, yes_or_no
 from .domain.clients import get_client
 from .domain.model import DomainError
-from .endings import EXPECTED, Ending, done_in_words, ending_of, words_of
-from .escalation import Case, EscalationQueue
-from .limits import RateLimiter, check_request
-from .memory.conversation import Conversation, Turn, summarise_plainly, write_out
+from .endings import EXPECTED, OUTAGES, Ending, done_in_words, ending_of, words_of
+from .escalation import EscalationQueue
+from .handover import case_of
+from .housekeeping import remembering
+from .memory.answers import EarlierAnswers
+from .memory.conversation import Conversation, Turn, summarise_plainly
 from .memory.episodic import Episodes
 from .memory.scratchpad import Scratchpad
 from .memory.semantic import SemanticMemory, read_corpus
-from .models.provider import Message, Text, ToolRequest, said
-from .models.stack import build_stack
+from .models.stack import Around, build_stack
+from .models.types import ToolRequest, said
 from .observe import Observe, Told, ignore
-from .prompts import acting_for, all_prompts, blocks, now_words
+from .prompts import acting_for, all_prompts, blocks, now_words, said_before
+from .rates import RateLimiter, check_request
 from .security.output_filter import Secrets, release
-from .security.sanitise import admit_content, admit_text
+from .security.sanitise import clean_content, clean_text
+from .security.tasks import read_tasks, tools_for
 from .settings import REFUSAL, AgentSettings, Architecture
-from .state import agreements
-from .state.agreements import Agreements
+from .state.agreements import Agreements, Pending
 from .state.journal import Journal, recover
 from .state.sessions import Keeping, NotYourSession, Sessions, SessionTaken
+from .state.spending import StoredTokens
 from .state.store import StateStore
 from .tools.catalogue import TOOLS
-from .tools.contract import ToolContext, ToolResult, ToolSpec
+from .tools.contract import ToolContext, ToolResult, ToolSpec, covers
 from .tools.registry import call_tool
 from .truth import Ledger
-from .visit import Answer, Request, Visit, World, asks_for_message, client_of, is_nothing_left, yes_or_no
+from .visit import Answer, Request, Visit, World, about, client_of, is_nothing_left
 
 HEAD_OFFICE_ZONE = "Europe/London"
 
@@ -70,12 +75,18 @@ class SchedulingAgent:
         self._tools = tools
         self._also = also
         self._owner = owner
-        self.models = build_stack(
-            settings.models, now=world.now, sleep=world.sleep, jitter=random.Random(settings.seed), observe=self._hear
+        around = Around(
+            now=world.now,
+            sleep=world.sleep,
+            jitter=random.Random(settings.seed),
+            observe=self._hear,
+            tokens=StoredTokens(world.state, world.now),
         )
-        self._knowledge = SemanticMemory(read_corpus(world.domain), self._hear)
+        self.models = build_stack(settings.models, around)
+        self._knowledge = SemanticMemory(lambda: read_corpus(world.domain), self._hear)
         self._journal = Journal(world.state)
-        self._limiter = RateLimiter(world.state, world.now)
+        self._limiter = RateLimiter(world.state, world.now, settings.rates)
+        self._answers = EarlierAnswers(world.state, world.now, self._hear)
         self._queue = EscalationQueue(world.state, world.now, self._hear)
         self._secrets = Secrets(settings.canary, all_prompts(settings.canary))
 
@@ -100,11 +111,11 @@ class SchedulingAgent:
     def handle(self, request: Request) -> Answer:
         """Answer a request, as a run of its own. Raises only what is a mistake in the program, or ends the process."""
         ledger, settings = Ledger(), self._settings
-        limits, about = settings.limits, _about(request, settings)
+        limits, facts = settings.limits, about(request, settings)
         budget = Budget(tokens=settings.models.session_tokens, usd=limits.usd, steps=limits.steps, seconds=limits.seconds)
         with (
-            agent_run(settings.name, input=request.text, budget=budget, control=True, **about) as run,
-            ledger.within("agent", agent=settings.name, input=request.text, **about) as entry,
+            agent_run(settings.name, input=request.text, budget=budget, control=True, **facts) as run,
+            ledger.within("agent", agent=settings.name, input=request.text, **facts) as entry,
         ):
             entry["budget"] = {"tokens": budget.tokens, "usd": budget.usd, "steps": budget.steps}
             with nullcontext(self._world.state) if settings.stateful else StateStore(":memory:") as state:
@@ -117,15 +128,19 @@ class SchedulingAgent:
     def _answer(self, visit: Visit) -> Outcome:
         token = _visit.set(visit)
         try:
-            return self._remember(visit, self._release(self._work(visit)))
-        except EXPECTED as error:
-            return self._remember(visit, self._ended(visit, ending_of(error)))
+            return self._remember(visit, self._outcome(visit))
         except NotYourSession:
             return Outcome("I can't continue that conversation. Please start a new one.", "refused", "the session is another user's")
         except SessionTaken:
             return Outcome("This conversation went on elsewhere; please ask again there.", "cancelled", "another process has the session")
         finally:
             _visit.reset(token)
+
+    def _outcome(self, visit: Visit) -> Outcome:
+        try:
+            return self._release(self._work(visit))
+        except EXPECTED as error:
+            return self._ended(visit, ending_of(error))
 
     def _work(self, visit: Visit) -> Outcome:
         """Do everything up to the answer's last check."""
@@ -136,53 +151,60 @@ class SchedulingAgent:
         visit.session = self._sessions(visit).open(request.session_id, request.user_id)
         if visit.session.opened == "taken_over":
             recover(self._journal, self._world.domain, visit.session.id, self._hear)
-        text = admit_text("user input", request.text, self._hear)
-        if is_nothing_left(request.text, text):
+        visit.text = clean_text("user input", request.text, self._hear)
+        if is_nothing_left(request.text, visit.text):
             return Outcome(REFUSAL, "guardrail", "nothing was left of the request but what is known to be harmful")
         visit.desk = self._desk(visit)
-        outcome = RUNS[self._settings.architecture](self._task(visit, text), visit.desk)
+        outcome = RUNS[self._settings.architecture](self._task(visit), visit.desk)
+        if outcome.pending is not None and visit.desk.done:
+            done = done_in_words(visit.desk.done)
+            outcome = replace(outcome, text=f"{done[:1].upper()}{done[1:]} {outcome.text}")
         return self._hand_over(visit, outcome) if outcome.reason == "escalated" else outcome
 
     # --- what the architecture is given -----------------------------------------------------------------------------
 
-    def _task(self, visit: Visit, text: str) -> Task:
+    def _task(self, visit: Visit) -> Task:
         request, conversation = visit.request, self._conversation(visit)
-        pending, confirmed = self._agreement(visit, text)
+        pending, confirmed = self._agreement(visit)
+        # Whoever wrote it: what was said before and what was kept of it is no more to be trusted than what is said now.
+        remembered = {"summary": conversation.summary, "memory": self._recall(visit)}
         context = {
             "now": self._now_words(request),
             "acting_for": acting_for(request.clients),
-            "summary": conversation.summary,
-            "memory": self._recall(request, text),
+            **clean_content("memory", remembered, self._hear),
             "pending": {"tool": pending.tool, "arguments": pending.arguments, "question": pending.question} if pending else None,
             "confirmed": confirmed,
         }
-        turns = tuple(Message(turn.role, (Text(turn.text),)) for turn in conversation.turns)
-        return Task(text, visit.session_id, request.user_id, context, turns)
+        turns = tuple(said_before(turn.role, turn.text) for turn in conversation.turns)
+        asked = [visit.text, *(turn.text for turn in reversed(conversation.turns) if turn.role == "user"), conversation.summary]
+        tools = tools_for(*read_tasks([text for text in asked if text])) | ({pending.tool} if pending else set())
+        return Task(visit.text, visit.session_id, request.user_id, context, tools, turns)
 
     def _conversation(self, visit: Visit) -> Conversation:
         if visit.session is None or not self._settings.stateful:
-            return Conversation("", visit.request.history)
+            turns = [{"role": turn.role, "text": turn.text} for turn in visit.request.history]
+            admitted = clean_content("history", {"turns": turns}, self._hear)["turns"]
+            return Conversation("", tuple(Turn(**turn) for turn in admitted))
         visit.session = self._sessions(visit).condense(visit.session, self._settings.conversation_tokens)
         return visit.session.conversation
 
-    def _agreement(self, visit: Visit, text: str) -> tuple[agreements.Pending | None, str | None]:
+    def _agreement(self, visit: Visit) -> tuple[Pending | None, str | None]:
         """Return what waits for the user's yes, and whether these words are one."""
         book = self._agreements(visit)
         if visit.request.agreed is not None:
             book.grant(visit.request.agreed)
-        word = yes_or_no(text)
-        if word is None:
-            return book.pending(), None
-        return book.answer(agreed=word == "yes"), word
+        pending = book.pending()
+        word = yes_or_no(visit.text, pending.question) if pending is not None else None
+        if pending is not None and word is not None:
+            book.answer(pending, agreed=word == "yes")
+        return pending, word
 
-    def _recall(self, request: Request, text: str) -> list[dict[str, str]]:
-        def may_see(client_id: str) -> bool:
-            return "*" in request.clients or client_id in request.clients
-
-        hits = self._knowledge.search(text, may_see, most=2)
+    def _recall(self, visit: Visit) -> list[dict[str, str]]:
+        request = visit.request
+        hits = self._knowledge.search(visit.text, lambda client_id: covers(request.clients, client_id), most=2)
         found = [{"id": hit.document.id, "text": hit.document.text} for hit in hits]
         if self._settings.stateful:
-            episodes = Episodes(self._world.state, self._world.now, self._hear).recall(request.user_id, text, most=1)
+            episodes = Episodes(self._world.state, self._world.now, self._hear).recall(request.user_id, visit.text, most=1)
             found += [{"id": one.id, "text": one.text} for one in episodes]
         return found
 
@@ -217,7 +239,7 @@ class SchedulingAgent:
             now=self._world.now,
             store=self._world.domain,
             journal=self._journal,
-            confirmed=lambda key: book.is_granted(key) or (request.name == "send_confirmation" and asks_for_message(visit.request.text)),
+            confirmed=lambda key: book.is_granted(key) or (request.name == "send_confirmation" and asks_for_message(visit.text)),
             spend=book.spend,
             admit=self._limiter.admit,
             observe=self._hear,
@@ -226,7 +248,7 @@ class SchedulingAgent:
             result = call_tool(request.name, request.arguments, context, specs=self._tools, call_id=request.id)
         if result.ok and self._tools[request.name].changes:
             self._note_change(visit, request.name, result.content)
-        return replace(result, content=admit_content(f"result of {request.name}", result.content, self._hear))
+        return replace(result, content=clean_content(f"result of {request.name}", result.content, self._hear))
 
     def _note_change(self, visit: Visit, tool: str, content: dict[str, Any]) -> None:
         """Keep what was changed: for a partial answer, and so that the run is found by the appointment's id."""
@@ -246,32 +268,25 @@ class SchedulingAgent:
         try:
             if ending.sums_up and visit.desk is not None:
                 notes = "\n".join(f"note: {note['note']}" for note in visit.desk.notes)
-                done = self._summarise(f"user: {visit.request.text}\n{notes}\nassistant: {done or 'Nothing was changed.'}")
+                done = self._summarise(f"user: {visit.text}\n{notes}\nassistant: {done or 'Nothing was changed.'}")
             if ending.escalates:
-                case_id = self._queue.escalate(self._case(visit, ending.detail)).id
-            return self._release(Outcome(words_of(ending, done, case_id), str(ending.reason), ending.detail))
+                case_id = self._queue.escalate(case_of(visit, ending.detail)).id
+            text = words_of(ending, done, case_id) + self._as_before(visit, ending)
+            return self._release(Outcome(text, str(ending.reason), ending.detail))
         except EXPECTED:
             # A hard ceiling of the tracer lets not even a guard's step happen any more. These words are our own.
             return Outcome(words_of(ending, done, case_id), str(ending.reason), ending.detail)
 
-    def _hand_over(self, visit: Visit, outcome: Outcome) -> Outcome:
-        queued = self._queue.escalate(self._case(visit, outcome.detail or "the agent cannot settle it"))
-        return replace(outcome, text=f"{outcome.text} Your case number is {queued.id}.")
+    def _as_before(self, visit: Visit, ending: Ending) -> str:
+        """Return what can be said without a model in an outage: the last answer to the same question, where nothing was done yet."""
+        if ending.reason not in OUTAGES or visit.desk is None or visit.desk.done or not visit.is_first:
+            return ""
+        found = self._answers.recall(visit.whose, visit.text)
+        return f" When you asked this on {found.at:%A} at {found.at:%H:%M} UTC, the answer was: {found.text}" if found else ""
 
-    def _case(self, visit: Visit, because: str) -> Case:
-        request, desk = visit.request, visit.desk
-        conversation = visit.session.conversation if visit.session is not None else Conversation("", request.history)
-        return Case(
-            session_id=visit.session_id,
-            user_id=request.user_id,
-            client_id=client_of(request),
-            request=request.text,
-            because=because,
-            summary=summarise_plainly(write_out(conversation)),
-            plan=tuple(f"{note.get('step')}: {note.get('note')}" for note in desk.notes) if desk is not None else (),
-            done=tuple(done_in_words([one]) for one in desk.done) if desk is not None else (),
-            trace_url=visit.run.url or None,
-        )
+    def _hand_over(self, visit: Visit, outcome: Outcome) -> Outcome:
+        queued = self._queue.escalate(case_of(visit, outcome.detail or "the agent cannot settle it"))
+        return replace(outcome, text=f"{outcome.text} Your case number is {queued.id}.")
 
     def _release(self, outcome: Outcome) -> Outcome:
         """Let the answer out, without what must not leave; a withheld one ends the run at the guard."""
@@ -285,24 +300,18 @@ class SchedulingAgent:
         """Write down what was said, and what waits for a yes."""
         if visit.session is None:
             return outcome
-        turns = (Turn("user", visit.request.text), Turn("assistant", outcome.text))
+        turns = (Turn("user", visit.text), Turn("assistant", outcome.text))
+        is_plain = outcome.reason == "completed" and outcome.detail is None and visit.desk is not None and not visit.desk.done
+        if is_plain and visit.is_first and self._settings.stateful:
+            self._answers.keep(visit.whose, visit.text, outcome.text)
         visit.session = self._sessions(visit).add(visit.session, *turns)
         if outcome.pending is not None:
-            waiting = outcome.pending
-            self._agreements(visit).ask(agreements.Pending(waiting.key, waiting.tool, dict(waiting.arguments), waiting.question))
+            self._agreements(visit).ask(outcome.pending)
+        else:
+            self._agreements(visit).drop()
         return outcome
 
     # --- sessions ---------------------------------------------------------------------------------------------------
-
-    def close_idle(self) -> tuple[str, ...]:
-        """Summarise and close every session that was idle too long, keep each as an episode, and return their ids."""
-        sessions = Sessions(self._world.state, self._keeping(summarise_plainly))
-        episodes = Episodes(self._world.state, self._world.now, self._hear)
-        closed = sessions.close_idle()
-        for session_id, user_id, summary in closed:
-            if summary:
-                episodes.remember(user_id, session_id, summary)
-        return tuple(session_id for session_id, _, _ in closed)
 
     def _sessions(self, visit: Visit) -> Sessions:
         def summarise(text: str) -> str:
@@ -313,29 +322,26 @@ class SchedulingAgent:
         return Sessions(visit.state, self._keeping(summarise))
 
     def _keeping(self, summarise: Callable[[str], str]) -> Keeping:
-        return Keeping(owner=self._owner, now=self._world.now, summarise=summarise, ttl_s=self._settings.idle_ttl_s, observe=self._hear)
+        episodes = Episodes(self._world.state, self._world.now, self._hear)
+        return Keeping(
+            owner=self._owner,
+            now=self._world.now,
+            summarise=summarise,
+            ttl_s=self._settings.idle_ttl_s,
+            observe=self._hear,
+            closed=remembering(episodes),
+        )
 
     def _agreements(self, visit: Visit) -> Agreements:
-        return Agreements(visit.state, visit.session_id, self._world.now)
+        return Agreements(visit.state, visit.session_id, self._world.now, self._settings.agreement_s)
 
     def _summarise(self, text: str) -> str:
         """Condense by a small model, or without one where none answers."""
         visit = _visit.get()
-        task = Task(text, visit.session_id, visit.request.user_id, {})
+        task = Task(text, visit.session_id, visit.request.user_id, {}, frozenset())
         desk = visit.desk or self._desk(visit)
         try:
             reply = ask(desk, task, "summariser", [said(blocks(history=text))])
         except EXPECTED:
             return summarise_plainly(text)
         return reply.text.strip()
-
-
-def _about(request: Request, settings: AgentSettings) -> dict[str, Any]:
-    client_id = client_of(request)
-    return {
-        "session": request.session_id,
-        "user": request.user_id,
-        "references": {"client": client_id} if client_id else {},
-        "environment": settings.environment,
-        "version": settings.version,
-    }

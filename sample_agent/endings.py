@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from tracer import BudgetExhausted, RunStopped, TerminationReason
 
 from .architectures.desk import LoopDetected, OutOfTime, TurnsExhausted
-from .models.provider import BreakerOpen, ModelUnavailable, OutputInvalid, TokenBudgetSpent
+from .models.types import BreakerOpen, ModelUnavailable, OutputInvalid, TokenBudgetSpent
 from .settings import DEGRADED, OFFICE_PHONE
 
 R = TerminationReason
@@ -19,6 +19,8 @@ class Ending(NamedTuple):
     sums_up: bool = False
     escalates: bool = False
 
+
+OUTAGES = frozenset({R.CIRCUIT_BREAKER, R.LLM_UNAVAILABLE})
 
 OF_LIMIT = {"tokens": R.TOKEN_BUDGET, "usd": R.COST_BUDGET, "steps": R.MAX_STEPS, "seconds": R.TIMEOUT}
 
@@ -55,7 +57,7 @@ def ending_of(error: Exception) -> Ending:
 
 def words_of(ending: Ending, done: str, case_id: str | None) -> str:
     """Return what the user is told; ``done`` sums up what was done already and holds, "" for nothing."""
-    if ending.reason in (R.CIRCUIT_BREAKER, R.LLM_UNAVAILABLE):
+    if ending.reason in OUTAGES:
         return DEGRADED if not done else f"{done} {DEGRADED}"
     so_far = f"So far: {done}" if done else "Nothing was changed in the calendars."
     onward = (

@@ -2,16 +2,14 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from sqlite3 import Row
 
 from tracer import handoff
 
-from .observe import Escalated, Observe, ignore
+from .observe import FRONT_DESK, Escalated, Observe, ignore
 from .state.store import StateStore
-
-FRONT_DESK = "front desk"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +28,6 @@ class Case:
     plan: tuple[str, ...] = ()
     done: tuple[str, ...] = ()
     """What was done already and holds, with ids: not to be done again."""
-    suggestion: str | None = None
-    """What the agent would do next if it could."""
     trace_url: str | None = None
 
 
@@ -94,10 +90,14 @@ def _joined(before: str, after: str) -> str:
 
 
 def _written(case: Case) -> str:
-    return json.dumps(asdict(case), ensure_ascii=False)
+    return json.dumps(asdict(case))  # as ASCII: half a character, which somebody may well send, is no UTF-8
+
+
+_FIELDS = frozenset(one.name for one in fields(Case))
+"""What a case has now: one that waits since long may have been written with more."""
 
 
 def _queued(row: Row) -> Queued:
-    content = json.loads(row["content"])
+    content = {name: value for name, value in json.loads(row["content"]).items() if name in _FIELDS}
     case = Case(**{**content, "plan": tuple(content["plan"]), "done": tuple(content["done"])})
     return Queued(f"C{row['number']}", case, datetime.fromtimestamp(row["at_s"], UTC), row["taken_by"])

@@ -15,16 +15,17 @@ from .clock import SimulatedClock
 from .domain.clients import get_client, save_client
 from .domain.seed_data import CLIENTS, PROFESSIONALS, Season, plant
 from .domain.store import DomainStore
+from .housekeeping import tidy
 from .model_server.faults import Fault
 from .model_server.server import ModelServer, running_server
 from .models.settings import Endpoint, ModelSettings, Tiers
 from .observe import Told, ToolCalled
-from .settings import ARCHITECTURES, AgentSettings, Architecture, Limits
+from .settings import ARCHITECTURES, AgentSettings, Architecture, RunLimits
 from .state.store import StateStore
 from .visit import Answer, Request, World
 
 Done = Callable[["Happening", Answer], None]
-"""Is told each run that ended."""
+"""Is told each request that was answered; what is done between them (housekeeping, at night) is not told."""
 
 RUNS_A_DAY = 14
 
@@ -63,7 +64,7 @@ class History:
         return self.starts_at + timedelta(days=int(share * (self.days - 1)), hours=hour)
 
 
-class _Life:
+class _Everyday:
     """Makes up what clients want, by a seed."""
 
     def __init__(self, season: History) -> None:
@@ -73,7 +74,7 @@ class _Life:
         self._hours = [weight + 0.001 for weight in hours]
 
     def happenings(self) -> Iterator[Happening]:
-        """Yield so many requests as the history has, less the incidents."""
+        """Yield so many requests as the history has; the incidents come on top."""
         left = self._season.runs
         while left > 0:
             for one in self._conversation():
@@ -151,7 +152,7 @@ LOOP, LEAK, OUTAGE, COST, INVENTED = "overnight loop", "leaked canary", "outage"
 _COST_FROM, _COST_UNTIL = 0.6, 0.8
 """The share of the history in which the expensive model was deployed."""
 
-_LOOPING = Limits(usd=1_000.0, steps=100_000, seconds=10**9, turns=140, repeats=10**6)
+_LOOPING = RunLimits(usd=1_000.0, steps=100_000, seconds=10**9, turns=140, repeats=10**6)
 """What the night job of the first week ran with: nobody had given it a ceiling worth the name."""
 
 _SLOW_CALENDAR_S = 170.0
@@ -183,7 +184,7 @@ def _turning_pages() -> tuple[Fault, ...]:
 
 def plan_history(history: History) -> list[Happening]:
     """Return everything that happens, in order of time."""
-    everyday = [one for one in _Life(history).happenings() if one.at < history.ends_at]
+    everyday = [one for one in _Everyday(history).happenings() if one.at < history.ends_at]
     return sorted([*everyday, *_incidents(history)], key=lambda one: (one.at, one.client_id, one.follows))
 
 
@@ -191,7 +192,7 @@ def plan_history(history: History) -> list[Happening]:
 
 
 def live_through(history: History, clock: SimulatedClock, done: Done) -> int:
-    """Let everything happen and return the number of runs; ``clock`` is the tracer's too, and stands at the beginning."""
+    """Let everything happen and return the number of requests; ``clock`` is the tracer's too, and stands at the beginning."""
     happenings = plan_history(history)
     with (
         DomainStore(":memory:", durable=False) as domain,
@@ -199,15 +200,16 @@ def live_through(history: History, clock: SimulatedClock, done: Done) -> int:
         running_server(seed=history.seed, now=clock.now) as server,
     ):
         plant(domain, Season(history.starts_at.date(), days=history.days + 45, seed=history.seed))
-        staff = _Staff(World(domain, state, clock.now, clock.sleep), server, clock, history)
+        staff = _Deployments(World(domain, state, clock.now, clock.sleep), server, clock, history)
         with closing(staff):
             for one in happenings:
+                staff.tidy_before(one.at)
                 clock.move_to(one.at)
                 done(one, staff.answer(one))
     return len(happenings)
 
 
-class _Staff:
+class _Deployments:
     """The deployments of two weeks, and who answers when."""
 
     def __init__(self, world: World, server: ModelServer, clock: SimulatedClock, history: History) -> None:
@@ -218,11 +220,19 @@ class _Staff:
         self._agents: dict[tuple[str, Architecture], SchedulingAgent] = {}
         self._sessions: dict[str, str] = {}
         self._count = 0
+        self._next_night = history.starts_at + timedelta(days=1, hours=3)
 
     def close(self) -> None:
         """Let all of them go."""
         for agent in self._agents.values():
             agent.close()
+
+    def tidy_before(self, at: datetime) -> None:
+        """Tidy up at three in the morning of each day that has come since the last time."""
+        while (night := self._next_night) <= at:
+            self._clock.move_to(night)
+            tidy(AgentSettings(environment=_ENVIRONMENT, version=self._version(night)), self._world, self._clock.hear)
+            self._next_night = night + timedelta(days=1)
 
     def answer(self, one: Happening) -> Answer:
         """Let the agent that is deployed at the time answer."""
@@ -236,26 +246,24 @@ class _Staff:
         return self._agent(one).handle(Request(one.says, self._sessions[one.client_id], user, frozenset({one.client_id})))
 
     def _agent(self, one: Happening) -> SchedulingAgent:
-        version = self._version(one)
+        version = _NIGHT if one.story == LOOP else self._version(one.at)
         key = (version, one.architecture)
         if key not in self._agents:
             models = self._models(version)
-            limits = _LOOPING if version == _NIGHT else Limits()
-            settings = AgentSettings(version=version, environment="production", architecture=one.architecture, models=models, limits=limits)
+            limits = _LOOPING if version == _NIGHT else RunLimits()
+            settings = AgentSettings(version=version, environment=_ENVIRONMENT, architecture=one.architecture, models=models, limits=limits)
             self._agents[key] = SchedulingAgent(settings, self._world, also=self._slowly if version == _NIGHT else self._clock.hear)
         return self._agents[key]
 
-    def _version(self, one: Happening) -> str:
-        if one.story == LOOP:
-            return _NIGHT
-        if one.at < self._history.day(_COST_FROM, 9):
+    def _version(self, at: datetime) -> str:
+        if at < self._history.day(_COST_FROM, 9):
             return "1.4.0"
-        return "1.5.0" if one.at < self._history.day(_COST_UNTIL, 17) else "1.5.1"
+        return "1.5.0" if at < self._history.day(_COST_UNTIL, 17) else "1.5.1"
 
     def _models(self, version: str) -> ModelSettings:
         usual = ModelSettings(primary=Endpoint(self._server.url), fallback=Endpoint(f"{self._server.url}/v1"))
         if version == _NIGHT:
-            return replace(usual, session_tokens=100_000_000, step_tokens=None)
+            return replace(usual, session_tokens=100_000_000, call_tokens=None)
         strong = usual.primary_models.strong
         # The jump: somebody gave the steps the model of the plans.
         return replace(usual, primary_models=Tiers(strong, strong, strong)) if version == "1.5.0" else usual
@@ -267,3 +275,4 @@ class _Staff:
 
 
 _NIGHT = "1.4.0-night"
+_ENVIRONMENT = "production"

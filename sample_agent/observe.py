@@ -44,6 +44,10 @@ class Remembered:
     text: str
 
 
+FRONT_DESK = "front desk"
+"""The people who take over what the agent cannot settle."""
+
+
 @dataclass(frozen=True, slots=True)
 class Escalated:
     """A person was asked to take over; ``id`` is the case's number in the queue."""

@@ -1,6 +1,8 @@
-"""Every word that models are told; the format that they (and the offline server's rules) can rely on.
+"""The instructions of all roles, and the format that they (and the offline server's rules) can rely on.
 
-A system prompt begins with its markers, each alone on a line:
+Models are told more in three places, each beside what it is about: what tools do in ``tools/``, whom to hand a task to in
+``architectures/multi_agent.py``, and what was wrong with an answer in ``models/repair.py``. A system prompt begins with its markers,
+each alone on a line:
 
     Role: planner | executor | react | orchestrator | specialist | responder | summariser | judge
     Task: plan | recover                  (planner only)
@@ -15,23 +17,26 @@ The last user message holds blocks, each in tags of its own; what is absent has 
     <notes>[{"step", "status", "note", "facts": {…}}…]</notes>  the scratchpad: what steps and earlier turns found out
     <pending>{"tool", "arguments", "question"}</pending>        an action that waits for the user's yes
     <confirmed>yes | no</confirmed>         what the user's words mean for it
-    <plan>{…}</plan> <step>{"number", "goal", "tool", "because"}</step> <failure>{"step", "error"}</failure>
+    <plan>["goal"…]</plan>                  all goals (executor), or the open steps as objects (planner, after a failure)
+    <step>{"number", "goal", "tool", "because"}</step>          the one to carry out (executor)
+    <failure>{"step", "error", "facts", "attempt"}</failure>    what to recover from (planner)
     <task>…</task>                          what an orchestrator asks of a specialist
     <outcome>{"status", "because"}</outcome>  what a reply must tell (responder)
     <history>…</history>                    turns to condense (summariser)
     <user_input>…</user_input>              the user's words: untrusted, never instructions
 
-Earlier turns of the conversation stand before it as messages of their own. Answers are JSON by the schema asked for, all of them in
-``architectures/plan.py``: planner: Plan or Recovery; executor and specialist: StepOutcome, or tool requests; react and orchestrator:
-Reply, or tool requests; responder: Reply; a summariser answers in plain words. An orchestrator is offered the tools
-``transfer_to_calendar_specialist`` and ``transfer_to_client_specialist``, with ``task`` and ``because``; what they return is a StepOutcome.
+Earlier turns of the conversation stand before it as messages of their own, the user's in <user_input> tags as well. Answers are JSON by
+the schema asked for: planner: Plan or Recovery; executor and specialist: StepOutcome, or tool requests; react and orchestrator: Reply,
+or tool requests; responder: Reply (all in ``architectures/plan.py``); judge: Grade (``scenarios/judge.py``). A summariser answers in plain
+words. An orchestrator is offered the tools ``transfer_to_calendar_specialist`` and ``transfer_to_client_specialist``, with ``task`` and
+``because``; what they return is a StepOutcome.
 """
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from .models.provider import Role
+from .models.types import Message, Role, Text
 from .security.sanitise import seal
 from .settings import FIRM
 
@@ -97,6 +102,11 @@ def all_prompts(canary: str) -> tuple[str, ...]:
 def blocks(**named: Any) -> str:
     """Return tagged blocks in the order given: text as it is, else JSON. None and what is empty are left out."""
     return "\n".join(f"<{name}>{_shown(value)}</{name}>" for name, value in named.items() if value not in (None, "", [], {}, ()))
+
+
+def said_before(role: Literal["user", "assistant"], text: str) -> Message:
+    """Return an earlier turn as models see it: nothing in it can open or close a tag, and the user's words stand in theirs."""
+    return Message(role, (Text(blocks(user_input=text) if role == "user" else seal(text)),))
 
 
 def _shown(value: Any) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from .observe import Escalated, Event, Guarded, Recalled, Remembered, Told, ToolCalled
+from .observe import FRONT_DESK, Escalated, Event, Guarded, Recalled, Remembered, Told, ToolCalled
 
 Entry = dict[str, Any]
 
@@ -86,5 +86,5 @@ _FACTS: Mapping[type[Any], Any] = {
     Guarded: lambda e: ("guardrail", {"name": e.name, "subject": e.subject, "verdict": e.verdict, "because": e.because}),
     Recalled: lambda e: ("retrieval", {"name": e.source, "query": e.query, "documents": list(e.documents)}),
     Remembered: lambda e: ("memory", {"name": e.name, "text": e.text}),
-    Escalated: lambda e: ("handoff", {"name": "front desk", "thought": e.because, "case": e.id}),
+    Escalated: lambda e: ("handoff", {"name": FRONT_DESK, "thought": e.because, "case": e.id}),
 }

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from .architectures.desk import Desk, Pending
+from .architectures.desk import Desk
 from .domain.store import DomainStore
-from .memory.conversation import Turn
-from .security.sanitise import REMOVED
+from .memory.conversation import Conversation, Turn
+from .security.patterns import REMOVED
+from .settings import AgentSettings
+from .state.agreements import Pending
 from .state.sessions import Session
 from .state.store import StateStore
 from .truth import Entry, Ledger
@@ -66,8 +68,20 @@ class Visit:
     """The run's, in the ledger."""
     run: Any
     """The run's, in the tracer: the request's own, whatever specialist is at work."""
+    text: str = ""
+    """What was asked, as far as it may be shown to a model; empty until it was looked at."""
     session: Session | None = None
     desk: Desk | None = None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether nothing was said before, so that the words mean by themselves what they mean."""
+        return self.session is not None and self.session.conversation == Conversation() and not self.request.history
+
+    @property
+    def whose(self) -> str:
+        """Who asks, with all that they may see: what one such is told, another may not be."""
+        return f"{self.request.user_id} for {', '.join(sorted(self.request.clients))}"
 
     @property
     def session_id(self) -> str:
@@ -80,28 +94,16 @@ def client_of(request: Request) -> str | None:
     return next(iter(sorted(request.clients - {"*"})), None)
 
 
-_YES = re.compile(r"^\W*(?:yes|yep|yeah|ok(?:ay)?|sure|please do|do it|go ahead|confirm(?:ed)?|agreed|that's fine)\b", re.IGNORECASE)
-_NO = re.compile(r"^\W*(?:no|nope|don'?t|do not|stop|cancel that|never ?mind|leave it|keep it)\b", re.IGNORECASE)
-
-
-def yes_or_no(text: str) -> Literal["yes", "no"] | None:
-    """Say whether words are a plain yes or no. No wins: what cannot be undone is not done on a doubtful yes."""
-    if _NO.search(text):
-        return "no"
-    return "yes" if _YES.search(text) and not re.search(r"\b(?:but|instead|rather|not)\b", text, re.IGNORECASE) else None
-
-
-_MESSAGE = re.compile(
-    r"\b(?:send|email|e-mail|text|sms)\b[^.?!]*\bconfirmation\b|\bconfirmation\b[^.?!]*\bby (?:e-?mail|sms|text)\b", re.IGNORECASE
-)
-
-
-def asks_for_message(text: str) -> bool:
-    """Say whether the user's own words ask for a confirmation to be sent: then there is no need to ask them again.
-
-    What is sent, and where to, is fixed; so words that an attacker puts there gain nothing but a reminder to the client.
-    """
-    return _MESSAGE.search(text) is not None
+def about(request: Request, settings: AgentSettings) -> dict[str, Any]:
+    """Return what every run says of itself: whose it is, and which deployment's."""
+    client_id = client_of(request)
+    return {
+        "session": request.session_id,
+        "user": request.user_id,
+        "references": {"client": client_id} if client_id else {},
+        "environment": settings.environment,
+        "version": settings.version,
+    }
 
 
 def is_nothing_left(before: str, after: str) -> bool:

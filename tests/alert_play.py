@@ -78,6 +78,10 @@ class Night:
     def store_as_is(self, spans: list[Span]) -> None:
         """Let spans arrive now with the times they have, and link them."""
         store_spans(self.store, spans, now_ns=self.now_ns)
+        self.link()
+
+    def link(self) -> None:
+        """Link what is due."""
         if self._rules is None:
             self._rules = make_rulebook(self.store, self.tally)
         while link_dirty(self.store, lambda: self.now_ns + REST_NS, self._rules, self._pace).traces:

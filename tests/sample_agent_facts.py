@@ -9,7 +9,7 @@ from typing import Any
 
 from ingest.dialects.values import TEXT_CHARS
 from sample_agent.models.prices import usd_of
-from sample_agent.models.provider import Tokens
+from sample_agent.models.types import Tokens
 
 Json = dict[str, Any]
 

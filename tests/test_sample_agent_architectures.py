@@ -1,6 +1,8 @@
 """The three architectures, each against models that are a list of replies and tools that are a function."""
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -8,22 +10,24 @@ import pytest
 from pydantic import BaseModel
 
 from sample_agent.architectures import multi_agent, plan_execute, react
-from sample_agent.architectures.desk import Desk, LoopDetected, Outcome, OutOfTime, Pending, Task, TurnsExhausted
+from sample_agent.architectures.desk import Desk, LoopDetected, Outcome, OutOfTime, Task, TurnsExhausted
 from sample_agent.architectures.plan import Choice, Considered, Plan, PlanStep, Recovery, Reply, StepOutcome
-from sample_agent.models.provider import ModelReply, ModelRequest, OutputInvalid, Tokens, ToolRequest
-from sample_agent.settings import AgentSettings, Limits
+from sample_agent.memory.scratchpad import MOST_NOTE_CHARS
+from sample_agent.models.types import ModelReply, ModelRequest, OutputInvalid, Tokens, ToolRequest
+from sample_agent.settings import AgentSettings, RunLimits
+from sample_agent.state.agreements import Pending
 from sample_agent.tools.catalogue import TOOLS
 from sample_agent.tools.contract import ToolResult
 from sample_agent.truth import Ledger
 from tracer.testing import Captured, capture
 
-TASK = Task("book it", "s", "u", {"now": "Monday"})
+TASK = Task("book it", "s", "u", {"now": "Monday"}, frozenset(TOOLS))
 
 
 class Scripted:
     """Models that answer what the test says, in that order, and note what they were asked."""
 
-    def __init__(self, *replies: BaseModel | ToolRequest | Exception) -> None:
+    def __init__(self, *replies: BaseModel | ToolRequest | tuple[ToolRequest, ...] | Exception) -> None:
         self._replies = list(replies)
         self.asked: list[ModelRequest] = []
 
@@ -33,8 +37,9 @@ class Scripted:
         if isinstance(said, Exception):
             raise said
         reply = ModelReply("", (), (), Tokens(1, 1), "m", "anthropic", "end_turn", "id")
-        if isinstance(said, ToolRequest):
-            return replace(reply, tool_requests=(said,), parts=(said,), thinking=("I need that",))
+        if isinstance(said, ToolRequest | tuple):
+            asked = said if isinstance(said, tuple) else (said,)
+            return replace(reply, tool_requests=asked, parts=asked, thinking=("I need that",))
         return replace(reply, text=said.model_dump_json(), data=said)
 
     @property
@@ -71,7 +76,7 @@ def tool(name: str = "check_availability", **arguments: Any) -> ToolRequest:
     return ToolRequest("t1", name, arguments)
 
 
-def desk_of(models: Scripted, limits: Limits = Limits(), results: Sequence[ToolResult] = (), late: bool = False) -> Desk:  # noqa: B008
+def desk_of(models: Scripted, limits: RunLimits = RunLimits(), results: Sequence[ToolResult] = (), late: bool = False) -> Desk:  # noqa: B008
     waiting = list(results)
 
     def call(request: ToolRequest, allowed: frozenset[str]) -> ToolResult:
@@ -187,7 +192,7 @@ def test_what_waits_for_a_yes_ends_the_turn(run: Any, replies: Sequence[Any]) ->
     """The user is asked with the tool's own words, whatever the architecture, and what waits is handed back."""
     found, _ = ran(run, desk_of(Scripted(*replies), results=[WAITING]))
     assert found.text == "Cancel A1? Please answer yes or no."
-    assert found.pending == Pending("check_availability", {"id": 1}, "Cancel A1?", "k")
+    assert found.pending == Pending("k", "check_availability", {"id": 1}, "Cancel A1?")
 
 
 def test_react_goes_on_until_it_answers() -> None:
@@ -204,7 +209,7 @@ def test_react_goes_on_until_it_answers() -> None:
 def test_react_ends_after_its_turns() -> None:
     """A model that never answers is stopped."""
     with pytest.raises(TurnsExhausted, match="no answer after 3 turns"):
-        react.run(TASK, desk_of(Scripted(*(tool(page=number) for number in range(9))), Limits(turns=3)))
+        react.run(TASK, desk_of(Scripted(*(tool(page=number) for number in range(9))), RunLimits(turns=3)))
 
 
 def test_the_same_call_again_and_again_is_a_loop() -> None:
@@ -250,3 +255,94 @@ def test_a_specialist_that_cannot_go_on_ends_as_what_it_was() -> None:
     run = captured.named("invoke_agent calendar_specialist")
     assert run.attributes is not None
     assert run.attributes["clew.termination.reason"] == "validation_failed"
+
+
+# --- what may be done, and of which somebody hears ----------------------------------------------------------------------
+
+
+def counting(desk: Desk) -> list[str]:
+    """Return the names of the tools that were really called, as they are."""
+    made: list[str] = []
+    call = desk.call_tool
+
+    def counted(request: ToolRequest, allowed: frozenset[str]) -> ToolResult:
+        made.append(f"{request.name} {request.arguments.get('n', '')}".strip())
+        return call(request, allowed)
+
+    desk.call_tool = counted
+    return made
+
+
+def test_no_tool_runs_in_a_round_that_nobody_hears_of() -> None:
+    """After its rounds a step must say how it ended: what it asks for then is not done, and so nothing done is called failed."""
+    asks = [tool(n=number) for number in range(1, 6)]
+    models = Scripted(plan_of("a", "b", "c"), *asks, recover("escalate", reply="Sorry."))
+    desk = desk_of(models)
+    made = counting(desk)
+    ran(plan_execute.run, desk)
+    assert made == [f"check_availability {number}" for number in range(1, 5)]
+    done = Scripted(plan_of("a", "b", "c"), *asks[:4], outcome(), outcome(), outcome(), reply())
+    assert ran(plan_execute.run, desk_of(done))[0].text == "All done."
+
+
+@pytest.mark.parametrize(
+    ("run", "replies"),
+    [
+        (react.run, [tool(n=number) for number in range(1, 4)]),
+        (multi_agent.run, [tool("transfer_to_client_specialist", task="x", because="y"),
+                           *[tool("get_client_preferences", n=n) for n in (1, 2, 3)], reply("escalate")]),
+    ],
+)  # fmt: skip
+def test_no_tool_runs_in_a_loops_last_turn(run: Any, replies: Sequence[Any]) -> None:
+    """The last turn is for the answer."""
+    desk = desk_of(Scripted(*replies), RunLimits(turns=3))
+    made = counting(desk)
+    with suppress(TurnsExhausted):
+        run(TASK, desk)
+    assert [one.split()[1] for one in made] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("run", "replies"),
+    [
+        (plan_execute.run, (plan_of("a", "b", "c"), (tool(n=1), tool(n=2)))),
+        (react.run, ((tool(n=1), tool(n=2)),)),
+        (multi_agent.run, ((tool("transfer_to_calendar_specialist", task="a", because="b"),
+                            tool("transfer_to_client_specialist", task="c", because="d")), (tool(n=1), tool(n=2)))),
+    ],
+)  # fmt: skip
+def test_one_yes_is_asked_for_at_a_time(run: Any, replies: Sequence[Any]) -> None:
+    """The first question is asked, nothing more is done, and the user is told that there was more."""
+    desk = desk_of(Scripted(*replies), results=[WAITING, replace(WAITING, needs_confirmation="Cancel A2?", confirmation_key="l")])
+    made = counting(desk)
+    found, _ = ran(run, desk)
+    assert found.pending == Pending("k", "check_availability", {"n": 1}, "Cancel A1?")
+    assert found.text == "Cancel A1? Please answer yes or no. I can do one such thing at a time: please ask again for the other afterwards."
+    assert made == ["check_availability 1"]
+
+
+@pytest.mark.parametrize(
+    ("run", "replies"),
+    [
+        (plan_execute.run, (plan_of("a", "b", "c"), tool(), outcome(), outcome(), outcome(), reply())),
+        (react.run, (tool(), reply())),
+        (multi_agent.run, (tool("transfer_to_calendar_specialist", task="a", because="b"), tool(), outcome(), reply())),
+    ],
+)
+def test_a_task_has_its_tools_and_no_others(run: Any, replies: Sequence[Any]) -> None:
+    """What the request does not take is not offered, and is refused where a plan or a model names it all the same."""
+    models = Scripted(*replies)
+    desk = desk_of(models)
+    with capture():
+        run(replace(TASK, tools=frozenset({"get_client_preferences"})), desk)
+    offered = {one.name for asked in models.asked for one in asked.tools}
+    assert offered <= {"get_client_preferences", "transfer_to_calendar_specialist", "transfer_to_client_specialist"}
+    assert any("error" in str(asked.messages[-1]) for asked in models.asked)
+
+
+def test_a_note_is_bounded_as_it_is_written() -> None:
+    """Letters that JSON writes long make no note that is too long to be kept."""
+    desk = desk_of(Scripted())
+    desk.note(1, "done", "\x01" * 1_000, {f"{number}": "\x02" * 500 for number in range(20)})
+    assert len(json.dumps(desk.notes[0], ensure_ascii=False)) <= MOST_NOTE_CHARS
+    assert desk.notes[0]["status"] == "done"

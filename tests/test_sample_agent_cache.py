@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sample_agent.models.likeness import facts_in
-from sample_agent.models.provider import Text, Tokens
+from sample_agent.models.types import Text, Tokens
 from tracer.testing import capture
 
 from .sample_agent_models import BOOK, LOOK_UP, Bench, bench, request
@@ -32,7 +32,7 @@ def test_the_same_question_is_answered_once() -> None:
 
         assert (first.from_cache, second.from_cache) == (False, True)
         assert second.text == first.text and second.tokens == Tokens(0, 0)
-        assert it.stack.tokens.used("s1") == first.tokens.total
+        assert it.tokens.used("s1") == first.tokens.total
         (hit,) = it.facts("cache")
         assert hit["hit"] is True and hit["name"] == "exact" and hit["saved_usd"] > 0
     assert len(captured.spans) == 2

@@ -25,9 +25,10 @@ from sample_agent.domain.confirmations import list_confirmations, send
 from sample_agent.domain.model import DomainError
 from sample_agent.domain.professionals import get_professionals
 from sample_agent.domain.requests import find_outcome
-from sample_agent.domain.seed_data import CLIENTS, Season, plant
+from sample_agent.domain.schema import QUARTER_S
+from sample_agent.domain.seed_data import CLIENTS, Season, closures, plant
 from sample_agent.domain.store import DomainStore
-from sample_agent.domain.time_zones import at_wall, get_zone, say
+from sample_agent.domain.time_zones import at_wall, from_seconds, get_zone, say
 
 from .sample_agent_world import MONDAY, faults, world
 
@@ -443,6 +444,31 @@ def test_the_firm_is_planted_the_same_each_time(tmp_path: Path) -> None:
             assert faults(built) == []
             assert 10 <= len(built.rows("SELECT * FROM appointment")) <= 250
     assert dumps[0] == dumps[1]
+
+
+def test_closures_are_observed_on_working_days() -> None:
+    """One at a weekend on the next working day that is none itself, in every year."""
+    found = {year: [(office, f"{day:%m-%d}") for office, day, _ in closures(year)] for year in (2026, 2027)}
+    assert found[2026] == [
+        *[("london", "12-25"), ("london", "12-28")],
+        *[("new-york", "12-25"), ("new-york", "07-06")],
+        *[("singapore", "12-25"), ("singapore", "08-10")],
+    ]
+    assert found[2027][:2] == [("london", "12-27"), ("london", "12-28")]
+
+
+def test_nobody_is_busy_where_the_office_is_closed(tmp_path: Path) -> None:
+    """Planted calendars keep the holidays."""
+    with closing(DomainStore(tmp_path / "a.db")) as built:
+        plant(built, Season(date(2026, 12, 14), days=20, filled=1.0, ours=0.5))
+        offices = {"P1": "london", "P2": "new-york", "P3": "singapore"}
+        closed = {(row["office_id"], row["day"]) for row in built.rows("SELECT * FROM closure")}
+        busy = {
+            (offices[row["calendar_id"][:2]], from_seconds(row["quarter"] * QUARTER_S).date().isoformat())
+            for row in built.rows("SELECT * FROM occupied WHERE calendar_id LIKE 'P%'")
+        }
+    assert ("london", "2026-12-24") in busy
+    assert not busy & closed
 
 
 def test_the_same_process_may_read_while_another_writes(tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ CASE = Case(
     summary="Nadia Brandt wants London, New York and Singapore in one meeting.",
     plan=("look the client up", "find a time", "book"),
     done=("looked up client 10422",),
-    suggestion="ask Singapore to stay late on Thursday",
     trace_url="http://127.0.0.1:7070/traces/abc",
 )
 

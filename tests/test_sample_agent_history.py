@@ -103,3 +103,9 @@ def test_a_model_change_makes_runs_dearer(fortnight: list[tuple[Happening, Answe
     assert COST == "cost jump"
     assert len(models["1.5.0"]) < len(models["1.4.0"])
     assert {"1.4.0", "1.5.0", "1.5.1"} <= models.keys()
+
+
+def test_the_nights_tidy_up(fortnight: list[tuple[Happening, Answer]]) -> None:
+    """Who comes back after days is remembered: what their earlier sessions were about is found again."""
+    found = [one["documents"] for _, answer in fortnight for one in entries(answer) if one.get("name") == "episodes"]
+    assert any(found)

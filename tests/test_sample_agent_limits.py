@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sample_agent.limits import LIMITS, REQUEST, Limit, RateLimiter, check_request
 from sample_agent.observe import Guarded
+from sample_agent.rates import RATES, REQUEST, Rate, RateLimiter, check_request
 from sample_agent.state.store import StateStore
 from sample_agent.tools.catalogue import TOOLS
 
 from .sample_agent_world import World, world
 
-TWO_A_MINUTE = Limit("two a minute", frozenset({"x", "y"}), 2, 60, "session")
-THREE_A_MINUTE = Limit("three a minute", frozenset({"x"}), 3, 60, "user")
+TWO_A_MINUTE = Rate("two a minute", frozenset({"x", "y"}), 2, 60, "session")
+THREE_A_MINUTE = Rate("three a minute", frozenset({"x"}), 3, 60, "user")
 
 
 @pytest.fixture
@@ -97,6 +97,6 @@ def test_requests_are_limited_with_a_verdict(firm: World) -> None:
 def test_every_change_has_a_limit() -> None:
     """By session; the destructive ones by user as well; all that is limited is something one can do."""
     for name, spec in TOOLS.items():
-        per = {limit.per for limit in LIMITS if name in limit.actions}
+        per = {limit.per for limit in RATES if name in limit.actions}
         assert per == ({"session", "user"} if spec.destructive else {"session"} if spec.changes else set())
-    assert {action for limit in LIMITS for action in limit.actions} <= {*TOOLS, REQUEST}
+    assert {action for limit in RATES for action in limit.actions} <= {*TOOLS, REQUEST}

@@ -10,13 +10,15 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sample_agent.architectures.plan import Plan, Recovery, Reply, StepOutcome
 from sample_agent.model_server.anthropic_api import read_request
 from sample_agent.model_server.faults import Fault, FaultPlan, Seen, load_faults
-from sample_agent.model_server.policy.conversation import Call, Conversation, Outcome, Turn
 from sample_agent.model_server.policy.decide import decide
 from sample_agent.model_server.policy.facts import read_upcoming, write_upcoming
+from sample_agent.model_server.policy.reading import Call, Conversation, ToolAnswer, Turn
 from sample_agent.model_server.policy.when import When, read_when
 from sample_agent.model_server.policy.wish import read_wish
 from sample_agent.model_server.server import ModelServer, running_server
@@ -296,6 +298,15 @@ def test_obedience_needs_an_order_in_the_data(notes: str, obeys: bool) -> None:
 THURSDAY, FRIDAY = date(2026, 3, 5), date(2026, 3, 6)
 
 
+@given(
+    st.text(max_size=60) | st.from_regex(r"in [0-9²]{1,30} (days?|weeks?)", fullmatch=True) | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+)
+def test_any_time_is_read(text: str) -> None:
+    """However far ahead, and in whatever digits."""
+    when = read_when(text, date(2026, 3, 2))
+    assert when.first is None or (when.last is not None and when.first <= when.last)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -375,7 +386,7 @@ def test_what_moves_where() -> None:
 CONTEXT = "<now>Monday 2026-03-02 09:00 Europe/London</now><acting_for>{acting}</acting_for>"
 
 
-def wire(*, role: str, tools: tuple[str, ...] = (), turns: tuple[Outcome, ...] = (), text: str = "what appointments do I have?") -> Body:
+def wire(*, role: str, tools: tuple[str, ...] = (), turns: tuple[ToolAnswer, ...] = (), text: str = "what appointments do I have?") -> Body:
     """Return a request's body in which tools were called and answered after the prompt."""
     messages: list[Body] = [{"role": "user", "content": CONTEXT.format(acting="client 10422") + f"<user_input>{text}</user_input>"}]
     for outcome in turns:
@@ -387,12 +398,12 @@ def wire(*, role: str, tools: tuple[str, ...] = (), turns: tuple[Outcome, ...] =
     return message(system=f"Role: {role}", messages=messages, tools=definitions)
 
 
-def searched(data: Body, **arguments: Any) -> Outcome:
+def searched(data: Body, **arguments: Any) -> ToolAnswer:
     call = Call("t1", "check_availability", {"client_id": "10422", "earliest": "2026-03-05", "latest": "2026-03-05", **arguments})
-    return Outcome(call, json.dumps({"total": 0, "page": 1, "pages": 0, "time_zone": "Europe/London", **data}))
+    return ToolAnswer(call, json.dumps({"total": 0, "page": 1, "pages": 0, "time_zone": "Europe/London", **data}))
 
 
-def looked_up(**changes: Any) -> Outcome:
+def looked_up(**changes: Any) -> ToolAnswer:
     data = {
         "client_id": "10422",
         "name": "Nadia Brandt",
@@ -404,7 +415,7 @@ def looked_up(**changes: Any) -> Outcome:
         ],
         "upcoming_total": 1,
     }
-    return Outcome(Call("t0", "get_client_preferences", {"client": "10422"}), json.dumps(data | changes))
+    return ToolAnswer(Call("t0", "get_client_preferences", {"client": "10422"}), json.dumps(data | changes))
 
 
 def free(*clocks: str, ids: tuple[str, ...] = ("P11",)) -> list[Body]:
@@ -419,7 +430,7 @@ def free(*clocks: str, ids: tuple[str, ...] = ("P11",)) -> list[Body]:
     ]
 
 
-def answer(role: str, text: str, *outcomes: Outcome, acting: str = "client 10422", more: str = "", task: str = "") -> Any:
+def answer(role: str, text: str, *outcomes: ToolAnswer, acting: str = "client 10422", more: str = "", task: str = "") -> Any:
     """Let the policy answer and return its data, or its tool call."""
     prompt = f"{CONTEXT.format(acting=acting)}{more}<user_input>{text}</user_input>"
     turns = [Turn("user", prompt)]
@@ -530,8 +541,8 @@ def test_an_exact_time_is_looked_for_on_the_next_pages() -> None:
     assert answer("executor", "at 4pm", outcome, more=step(goal, "check_availability", NOTE))[1]["page"] == 2
 
 
-def failed(tool: str, code: str, error: str, **arguments: Any) -> Outcome:
-    return Outcome(Call("t9", tool, arguments), json.dumps({"error": error, "code": code}), is_error=True)
+def failed(tool: str, code: str, error: str, **arguments: Any) -> ToolAnswer:
+    return ToolAnswer(Call("t9", tool, arguments), json.dumps({"error": error, "code": code}), is_error=True)
 
 
 @pytest.mark.parametrize(
@@ -575,7 +586,7 @@ def test_what_is_so_already_is_done(code: str, status: str) -> None:
 
 def test_a_tool_that_contradicts_is_not_believed() -> None:
     """A booking for another client than asked for is reported, not told as done."""
-    booked = Outcome(Call("t1", "book_appointment", {"client_id": "10422"}), '{"client_id": "10431", "appointment_id": "A20050"}')
+    booked = ToolAnswer(Call("t1", "book_appointment", {"client_id": "10422"}), '{"client_id": "10431", "appointment_id": "A20050"}')
     said = StepOutcome.model_validate(
         answer("executor", "book me", booked, more=step("Book it for client 10422", "book_appointment", NOTE))
     )
@@ -615,7 +626,7 @@ def test_react_goes_through_the_tools_in_turn() -> None:
     assert answer("react", text) == ("get_client_preferences", {"client": "10422"})
     assert answer("react", text, looked_up())[0] == "check_availability"
     assert answer("react", text, looked_up(), found) == ("book_appointment", slot)
-    done = Outcome(Call("t3", "book_appointment", slot), json.dumps(booked))
+    done = ToolAnswer(Call("t3", "book_appointment", slot), json.dumps(booked))
     reply = Reply.model_validate(answer("react", text, looked_up(), found, done))
     assert (reply.outcome, reply.facts["appointment_id"]) == ("done", "A20050")
     assert "Thursday 5 March 2026 at 14:00 (Europe/London)" in reply.text
@@ -707,8 +718,8 @@ def test_any_conversation_is_answered() -> None:
         "<plan>3</plan><failure>x</failure>",
     ]
     outcomes = [
-        Outcome(None, ""),
-        Outcome(Call("t", "check_availability", {}), '{"free": [3, {}]}'),
+        ToolAnswer(None, ""),
+        ToolAnswer(Call("t", "check_availability", {}), '{"free": [3, {}]}'),
         failed("book_appointment", "conflict", ""),
     ]
     for role in ("planner", "executor", "specialist", "react", "orchestrator", "responder", "summariser", "judge", "nobody"):

@@ -1,19 +1,34 @@
 """The providers: what goes out and comes back through the real clients, whole and streamed, and what the trace keeps of it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from sample_agent.model_server.faults import Fault
+from sample_agent.model_server.server import running_server
 from sample_agent.models import anthropic, openai
 from sample_agent.models.prices import usd_of
-from sample_agent.models.provider import Message, ModelRequest, Text, Thinking, Tokens, ToolOutcome, ToolRequest, said, turn_of
 from sample_agent.models.settings import Endpoint, ModelSettings
+from sample_agent.models.types import (
+    Message,
+    ModelRequest,
+    ModelUnavailable,
+    Text,
+    Thinking,
+    Tokens,
+    ToolOutcome,
+    ToolRequest,
+    said,
+    turn_of,
+)
+from sample_agent.observe import Told, ignore
+from tracer import agent_run
 from tracer.testing import capture
 
-from .sample_agent_models import BOOK, LOOK_UP, bench, request
+from .sample_agent_models import BOOK, LOOK_UP, answering, bench, breaking_off, request, stub_provider
 
 
 class Colour(BaseModel):
@@ -156,3 +171,73 @@ def test_every_model_has_a_price() -> None:
 def test_an_endpoint_is_usable_with_an_address_or_a_key() -> None:
     """Without either there is nobody to ask."""
     assert [Endpoint().is_usable, Endpoint(url="http://127.0.0.1:1").is_usable, Endpoint(key="k").is_usable] == [False, True, True]
+
+
+USAGE = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [], "usage": USAGE},
+        {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": None, "usage": USAGE},
+        {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": 0}], "usage": USAGE},
+        {}, [], "text", None, 7,
+    ],
+)  # fmt: skip
+def test_a_body_that_says_nothing_is_an_outage(body: Any) -> None:
+    """Whatever JSON comes back, it is the provider's fault and may pass."""
+    with stub_provider(answering(body)) as url, openai.openai_client(ModelSettings(fallback=Endpoint(url))) as client:
+        ask = openai.openai_provider(client, ModelSettings(), ignore)
+        with pytest.raises(ModelUnavailable, match="unreadable body") as caught:
+            ask(replace(request("hello"), model="gpt-4o"))
+    assert caught.value.is_transient
+
+
+def test_a_stream_that_breaks_off_is_an_outage() -> None:
+    """Amid an answer, with either client."""
+    with stub_provider(breaking_off) as url:
+        settings = ModelSettings(primary=Endpoint(url), fallback=Endpoint(url), stream=True)
+        with anthropic.anthropic_client(settings) as first, openai.openai_client(settings) as second:
+            for ask in (anthropic.anthropic_provider(first, settings, ignore), openai.openai_provider(second, settings, ignore)):
+                with pytest.raises(ModelUnavailable, match="the connection failed") as caught:
+                    ask(replace(request("hello"), model="m"))
+                assert caught.value.is_transient
+
+
+@pytest.mark.parametrize("mistake", [TypeError("ours"), AttributeError("ours"), ValueError("ours"), KeyError("ours")])
+def test_our_own_mistakes_are_no_outage(mistake: Exception) -> None:
+    """An exception of our own code around a call goes on as what it is."""
+
+    def observe(told: Told) -> None:
+        raise mistake
+
+    with running_server() as server:
+        settings = ModelSettings(primary=Endpoint(server.url), fallback=Endpoint(f"{server.url}/v1"))
+        with anthropic.anthropic_client(settings) as first, openai.openai_client(settings) as second:
+            for ask, model in (
+                (anthropic.anthropic_provider(first, settings, observe), "claude-sonnet-5"),
+                (openai.openai_provider(second, settings, observe), "gpt-4o"),
+            ):
+                with pytest.raises(type(mistake), match="ours"):
+                    ask(replace(request("hello"), model=model))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("faults", [[], [Fault(kind="error", provider="anthropic", times=None)]])
+def test_the_trace_goes_with_each_call(stream: bool, faults: list[Fault]) -> None:
+    """A provider is told the trace and the call's span, so that its side can be found; of session and user it is told nothing."""
+    with bench(faults, stream=stream) as it, capture() as captured:
+        with agent_run("a", session="secret-session", user="secret-user"):
+            it.ask("hello")
+        seen = list(it.server.headers_seen)
+    calls = [span for span in captured.spans if span.name.startswith("chat ")]
+    assert [one["traceparent"] for one in seen] == [f"00-{span.context.trace_id:032x}-{span.context.span_id:016x}-01" for span in calls]
+    assert "secret" not in str(seen)
+
+
+def test_without_a_run_no_trace_is_told() -> None:
+    """Nothing is made up."""
+    with bench() as it:
+        it.ask("hello")
+        assert "traceparent" not in it.server.headers_seen[-1]

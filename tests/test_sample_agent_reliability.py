@@ -11,9 +11,12 @@ from pydantic import BaseModel
 
 from sample_agent.model_server.faults import Fault
 from sample_agent.models.breaker import Breaker, guarded
-from sample_agent.models.budget import Ceilings, SessionTokens, budgeted, most_tokens
+from sample_agent.models.budget import Ceilings, CountedHere, budgeted, most_tokens
 from sample_agent.models.fallback import falling_back
-from sample_agent.models.provider import (
+from sample_agent.models.repair import repairing
+from sample_agent.models.retry import Patience, retrying
+from sample_agent.models.settings import ModelSettings
+from sample_agent.models.types import (
     BreakerOpen,
     ModelReply,
     ModelRequest,
@@ -24,9 +27,6 @@ from sample_agent.models.provider import (
     Tokens,
     said,
 )
-from sample_agent.models.repair import repairing
-from sample_agent.models.retry import Patience, retrying
-from sample_agent.models.settings import ModelSettings
 from sample_agent.observe import Event, Told, ignore
 from tracer.testing import capture
 
@@ -262,13 +262,13 @@ def test_only_one_probe_at_a_time() -> None:
     clock, seen = Clock(), []
     breaker = Breaker("anthropic", ModelSettings(), clock, ignore)
     for _ in range(5):
-        breaker.failed("down")
+        breaker.failed(breaker.let_through(), "down")
     clock.wait(31)
 
     def ask(question: ModelRequest) -> ModelReply:
         seen.append(breaker.state)
         with pytest.raises(BreakerOpen):
-            breaker.admit()
+            breaker.let_through()
         return reply()
 
     assert guarded(ask, breaker)(ASKED).text == "fine"
@@ -280,12 +280,32 @@ def test_a_probe_that_ends_for_another_reason_leaves_room_for_the_next() -> None
     clock = Clock()
     breaker = Breaker("anthropic", ModelSettings(), clock, ignore)
     for _ in range(5):
-        breaker.failed("down")
+        breaker.failed(breaker.let_through(), "down")
     clock.wait(31)
 
     with pytest.raises(KeyboardInterrupt):
         guarded(scripted(KeyboardInterrupt())[0], breaker)(ASKED)
     assert guarded(scripted(reply())[0], breaker)(ASKED).text == "fine"
+
+
+def test_only_the_probes_own_answer_closes_it() -> None:
+    """Calls that were under way before it opened may end while the probe is: neither their answers nor their failures are the probe's."""
+    clock = Clock()
+    breaker = Breaker("anthropic", ModelSettings(), clock, ignore)
+    old = [breaker.let_through() for _ in range(3)]
+    for _ in range(5):
+        breaker.failed(breaker.let_through(), "down")
+    clock.wait(31)
+    probe = breaker.let_through()
+
+    breaker.succeeded(old[0])
+    assert str(breaker.state) == "half_open"
+    assert breaker.failed(old[1], "down")
+    breaker.abandoned(old[2])
+    assert str(breaker.state) == "half_open"
+    breaker.succeeded(probe)
+    breaker.let_through()
+    assert str(breaker.state) == "closed"
 
 
 def test_our_own_mistakes_do_not_open_it() -> None:
@@ -379,9 +399,9 @@ def test_an_empty_answer_is_repaired_too() -> None:
 
 def test_a_steps_ceiling_holds_for_its_repairs() -> None:
     """What the wrong answer used is taken off."""
-    _, asked = repaired("no", GOOD, step_token_ceiling=1_000)
+    _, asked = repaired("no", GOOD, call_token_ceiling=1_000)
 
-    assert [question.step_token_ceiling for question in asked] == [1_000, 985]
+    assert [question.call_token_ceiling for question in asked] == [1_000, 985]
 
 
 @pytest.mark.parametrize("kind", ["truncated_json", "wrong_schema", "empty"])
@@ -406,11 +426,11 @@ class Greeting(BaseModel):
 # --- token budget ---------------------------------------------------------------------------------------------------
 
 
-def budget(used: int = 0, step: int | None = None) -> tuple[Call, SessionTokens, list[ModelRequest]]:
+def budget(used: int = 0, most_of_call: int | None = None) -> tuple[Call, CountedHere, list[ModelRequest]]:
     ask, asked = scripted(reply(tokens=SOME))
-    tokens = SessionTokens()
-    tokens.restore("s1", used)
-    complete = budgeted(ask, tokens, Ceilings(session=10_000, closing=2_000, step=step), ModelSettings(thinking_tokens=0))
+    tokens = CountedHere()
+    tokens.reserve("s1", used, used)
+    complete = budgeted(ask, tokens, Ceilings(session=10_000, closing=2_000, call=most_of_call), ModelSettings(thinking_tokens=0))
     return lambda **changes: complete(replace(ASKED, **{"max_tokens": 500, **changes})), tokens, asked
 
 
@@ -443,19 +463,19 @@ def test_the_closing_summary_has_its_own_reserve() -> None:
     assert len(asked) == 1
 
 
-def test_a_step_has_a_ceiling_of_its_own() -> None:
+def test_a_call_has_a_ceiling_of_its_own() -> None:
     """The request's, else the settings'."""
-    call, _, asked = budget(step=400)
+    call, _, asked = budget(most_of_call=400)
 
-    with pytest.raises(TokenBudgetSpent, match="step"):
+    with pytest.raises(TokenBudgetSpent, match="call"):
         call()
-    call(step_token_ceiling=1_000)
+    call(call_token_ceiling=1_000)
     assert len(asked) == 1
 
 
 def test_a_failed_call_costs_nothing() -> None:
     """What was set aside is given back."""
-    tokens = SessionTokens()
+    tokens = CountedHere()
     complete = budgeted(scripted(down())[0], tokens, Ceilings(10_000, 0, None), ModelSettings())
 
     with pytest.raises(ModelUnavailable):
@@ -490,4 +510,4 @@ def test_the_ceiling_holds_to_the_last_call() -> None:
             for number in range(100):
                 it.ask(f"hello {number} " + "word " * 500)
 
-        assert 5_000 < it.stack.tokens.used("s1") <= 11_000
+        assert 5_000 < it.tokens.used("s1") <= 11_000

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from sample_agent.models.provider import Role
 from sample_agent.models.router import model_for, translate
 from sample_agent.models.settings import ModelSettings, Tiers
+from sample_agent.models.types import Role
 
 from .sample_agent_models import bench
 

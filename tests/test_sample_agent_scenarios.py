@@ -1,6 +1,8 @@
 """The golden and the adversarial suite: with predetermined tool results, and whole, on every architecture."""
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from sample_agent.settings import ARCHITECTURES, Architecture
 
 GOLDEN, ADVERSARIAL = list(load_scenarios("golden")), list(load_scenarios("adversarial"))
 ALL = [*GOLDEN, *ADVERSARIAL]
+DOCUMENT = Path(__file__).parents[1] / "docs" / "sample-agent.md"
 ITEMS = range(1, 15)
 """The readiness checklist's items."""
 
@@ -52,6 +55,19 @@ def test_every_item_of_the_checklist_is_shown_working_and_catching() -> None:
     """Each of the fourteen items has a scenario that shows it at work and one in which it catches its fault."""
     shown = {one for scenario in ALL for one in scenario.shows}
     assert {f"{item} {how}" for item in ITEMS for how in ("works", "catches")} <= shown
+
+
+def test_the_documentation_names_the_scenarios_that_there_are() -> None:
+    """Its checklist names for each item those that the files say show it, and how many more there are."""
+    text = DOCUMENT.read_text("utf-8")
+    rows = re.findall(r"^\| (\d+) [^|]+\| ([^|]+) \| ([^|]+) \|$", text, re.MULTILINE)
+    assert [int(number) for number, *_ in rows] == list(ITEMS)
+    for number, works, catches in rows:
+        for how, cell in (("works", works), ("catches", catches)):
+            shown = {scenario.id for scenario in ALL if f"{number} {how}" in scenario.shows}
+            assert set(re.findall(r"`([\w-]+)`", cell)) == shown, (number, how)
+    counts = [int(count) for count in re.findall(r"and (\d+) more", text)]
+    assert counts == [len(GOLDEN) - 1, len(ADVERSARIAL) - 1]
 
 
 @pytest.mark.skipif(not os.environ.get("SAMPLE_AGENT_JUDGE"), reason="asks a real model: SAMPLE_AGENT_JUDGE=1 with ANTHROPIC_API_KEY")

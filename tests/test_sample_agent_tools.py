@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sample_agent.domain.confirmations import list_confirmations
-from sample_agent.limits import RateLimiter
 from sample_agent.observe import Guarded, ToolCalled
+from sample_agent.rates import RateLimiter
 from sample_agent.tools.catalogue import TOOLS
 from sample_agent.tools.contract import Result, ToolContext
 from sample_agent.tools.registry import call_tool

@@ -13,14 +13,16 @@ import pytest
 
 import tracer
 from sample_agent.clock import SimulatedClock
+from sample_agent.housekeeping import tidy
 from sample_agent.models.prices import usd_by_class
 from sample_agent.models.settings import ModelSettings
 from sample_agent.scenarios.format import MONDAY, Scenario, load_scenarios
 from sample_agent.scenarios.runner import Stage, play
-from sample_agent.settings import ARCHITECTURES, AgentSettings, Architecture, Limits
+from sample_agent.settings import ARCHITECTURES, AgentSettings, Architecture, RunLimits
 
 from .sample_agent_clew import Clew, running_clew
 from .sample_agent_facts import Comparison, compare
+from .sample_agent_office import office
 from .tracer_play import switch_off
 
 SCENARIOS = [*load_scenarios("golden"), *load_scenarios("adversarial")]
@@ -82,6 +84,19 @@ def test_clew_shows_what_the_agent_did(recorded: Recorded, architecture: Archite
     assert whole.facts > 10_000 / SHARE
 
 
+def test_housekeeping_is_shown_too(recorded: Recorded) -> None:
+    """What is done between requests is a run like any other."""
+    clock = recorded.begin(MONDAY)
+    with office(clock) as firm, firm.agent() as agent:
+        firm.ask(agent, "Book a meeting with Ana Hartwell on Thursday at 14:00 for 30 minutes.")
+        clock.sleep(31 * 60)
+        done = tidy(firm.settings, firm.world, firm.hear)
+    assert tracer.flush(30.0)
+    found = compare(*recorded.trace(done.trace_id), done.ledger.runs)
+    assert not found.differences, "\n".join(found.differences)
+    assert found.facts > 20
+
+
 def test_routing_saves_about_half(recorded: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
     """Measured by Clew's own bill over the golden suite: what routing saves against asking the strongest model for everything."""
     for routing, environment in ((True, "routed"), (False, "strongest")):
@@ -102,7 +117,7 @@ def test_routing_saves_about_half(recorded: Recorded, capsys: pytest.CaptureFixt
 def test_a_cost_ceiling_ends_the_run(recorded: Recorded) -> None:
     """The tracer's guard lets no run cost more than it may; Clew shows the end and the budget."""
     scenario = next(one for one in SCENARIOS if one.id == "book-thursday-afternoon")
-    settings = replace(AgentSettings(), limits=Limits(usd=0.02))
+    settings = replace(AgentSettings(), limits=RunLimits(usd=0.02))
     played = play(scenario, "plan_execute", Stage(settings, recorded.begin(scenario.now)))
     assert tracer.flush(30.0)
     trace, spans = recorded.trace(played.answers[0].trace_id)

@@ -17,13 +17,16 @@ import pytest
 
 from ingest.settings import SettingsError
 from ingest.store.alert_model import Alert, AlertRun
+from ingest.store.blame import Share
 from ingest.store.casebook import Case, Change, RunFact
 from ingest.store.engine import Store
+from ingest.store.roundup import AgentSum, Roundup
 from webui.alerts.delivery import DeliveryError
 from webui.alerts.letter import Letter
 from webui.alerts.message import Brief, write_letter
 from webui.alerts.postman import deliver_due
 from webui.alerts.render import as_html, as_text
+from webui.alerts.roundup import Edition, write_roundup
 from webui.alerts.setup import make_outlets, make_postman, make_relay
 from webui.alerts.stages import Notice
 from webui.alerts.webhook import Target, check_target, is_public, post, signature
@@ -79,10 +82,32 @@ def letter(kind: str = "firing", alert: Alert = ALERT, case: Case = CASE) -> Let
     return write_letter(Brief(Notice(kind, (alert,)), case, "oncall@northgate.example", DESK, NOW))
 
 
+SPEND = msgspec.structs.replace(
+    ALERT, id=320, rule="B4", agent="", subject="spend", severity="warning", observed=2.1, threshold=1.0, runs=0, wasted_nanos=None,
+    detail="",
+    sentence="$26.50 were spent in 10 minutes and $42.47 in an hour",
+    expected="below $10.00 in 10 minutes, $10, and below $20.00 in an hour.",
+)  # fmt: skip
+SPEND_CASE = Case(
+    SPEND,
+    minutes=CASE.minutes,
+    contributors=CASE.runs,
+    split=(Share("billing-bot", 36_400_000_000, 0.857), Share("scheduler", 4_070_000_000, 0.096), Share("triage", 2_000_000_000, 0.047)),
+)
+
 RESOLVED = msgspec.structs.replace(ALERT, state="resolved", resolved_ns=NOW)
+WEEK = Roundup(
+    (AgentSum("billing-bot", 4_120, 61, 212_400_000_000), AgentSum("scheduler", 18_400, 230, 61_020_000_000)),
+    94_100_000_000,
+    (ALERT, msgspec.structs.replace(SPEND, state="resolved")),
+    37,
+    2,
+)
 LETTERS = {
     "firing": letter(),
     "resolved": letter("resolved", RESOLVED, msgspec.structs.replace(CASE, alert=RESOLVED)),
+    "spend": letter("firing", SPEND, SPEND_CASE),
+    "weekly": write_roundup(Edition("weekly", "default", NOW - 7 * 24 * HOUR, NOW), WEEK, DESK),
     "digest": letter("digest", msgspec.structs.replace(ALERT, id=319)),
 }
 

@@ -52,6 +52,16 @@ def test_the_alert_has_its_evidence_and_what_was_told(night: Night, client: Flas
     assert client.get("/alerts/999").status_code == 404
 
 
+def test_a_run_that_an_alert_names_says_so(night: Night, client: FlaskClient) -> None:
+    """With a link to the incident and to the step; a run of which nothing is wrong has no mark."""
+    shown = client.get(f"/traces/{(1).to_bytes(16, 'big').hex()}").text
+    assert "Incident 1" in shown
+    assert 'href="/alerts/1"' in shown
+    assert "where it began" in shown
+    night.arrive(looping(77, 1, ended=True))
+    assert "Incident" not in client.get(f"/traces/{(77).to_bytes(16, 'big').hex()}").text
+
+
 def test_buttons_need_a_form_of_ours(night: Night, client: FlaskClient) -> None:
     path = f"/alerts/{night.parcels()[0].alert_id}"
     for deed in ("ack", "resolve", "stop", "silence"):

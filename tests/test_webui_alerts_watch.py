@@ -22,7 +22,7 @@ def test_a_loop_is_told_at_once_and_once(store: Store) -> None:
     night.pass_time(MINUTE)
     assert night.told() == ["firing"]
     mail = night.parcels()[0]
-    assert mail.subject.startswith("[critical] billing-bot called search_orders")
+    assert mail.subject.startswith("[critical] billing-bot repeated search_orders 9 times")
     assert "https://clew.example/a/" in mail.body
     assert f"/traces/{(1).to_bytes(16, 'big').hex()}" in mail.body
 

@@ -159,6 +159,36 @@ def test_folding_is_linear() -> None:
     assert calls_to_fold(10_000) < 11 * calls_to_fold(1_000)
 
 
+def test_the_story_tells_the_same_choice_once() -> None:
+    """A run that chose the same a hundred times says so in one clause, and has room for what else it did."""
+    offered = [Option("search"), Option("answer")]
+    same = [
+        Step(
+            span_id(n),
+            "decision",
+            "next",
+            T0 + n * SECOND,
+            T0 + n * SECOND + 1,
+            "ok",
+            n,
+            decision=Choice("search", "declared", "What next?", alternatives=offered),
+        )
+        for n in range(1, 101)
+    ]
+    other = Step(
+        span_id(101),
+        "decision",
+        "next",
+        T0 + 101 * SECOND,
+        T0 + 102 * SECOND,
+        "ok",
+        101,
+        decision=Choice("answer", "declared", alternatives=offered),
+    )
+    told = [f"{clause.before}{clause.name}{clause.after}" for clause, _ in page_of(run_of(*same, other)).story if clause.before == "Chose "]
+    assert told == ["Chose search over answer × 100", "Chose answer over search"]
+
+
 def test_the_story_states_failure_repeat_choice_and_end() -> None:
     choice = Choice("cancel", "declared", "How?", "faster", [Option("cancel"), Option("move", "no slot")])
     steps = [call(1, "check", {"id": 1}, None, "404")]
@@ -218,9 +248,7 @@ def test_a_long_chain_keeps_both_ends_and_the_selected_step() -> None:
     assert {"1", "120", "4970", "5000", "5030", "9931", "10000"} <= shown
     assert len(shown) <= 300
     assert rows_of(page).before_words.startswith("4,995 steps before the first failure")
-    assert [row.gap for row in rows_of(page).rows if row.kind == "gap"] == [
-        "4,891 rows not shown: show the next 150"
-    ]
+    assert [row.gap for row in rows_of(page).rows if row.kind == "gap"] == ["4,891 rows not shown: show the next 150"]
     assert len(page.strip.bars) <= 500
 
 

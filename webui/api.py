@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, request
 
-from ingest.store.query import CostTable, Spent
+from ingest.store.cube import CubeQuery
+from ingest.store.query import CostTable
 
-from .api_json import Json, span_json, summary_json, timestamp, trace_json, usd
+from .api_costs import narrowing
+from .api_json import Json, span_json, summary_json, timestamp, trace_json
 from .arguments import (
     by_argument,
     expect_known_arguments,
@@ -17,11 +19,13 @@ from .arguments import (
     skip_argument,
     time_argument,
 )
+from .costs_json import spent_json
 from .errors import ApiError, json_response
 from .format import now_ns
 from .lookup import Lookup, look_up
 from .openapi import document
 from .reads import ListQuery, reads
+from .reads_costs import costs_table
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -126,8 +130,8 @@ def costs() -> Response:
     """Answer what was spent, by any of the groupings."""
     now = now_ns()
     from_ns, to_ns = time_argument("from"), time_argument("to")
-    table = reads().costs(by_argument(), from_ns if from_ns is not None else now - 30 * _DAY_NS, to_ns if to_ns is not None else now)
-    return json_response(costs_json(table))
+    since, until = from_ns if from_ns is not None else now - 30 * _DAY_NS, to_ns if to_ns is not None else now
+    return json_response(costs_json(costs_table(CubeQuery(since, until, where=narrowing()), by_argument())))
 
 
 _GROUP_JSON: dict[str, Callable[[int | str], str]] = {
@@ -143,21 +147,3 @@ def costs_json(table: CostTable) -> Json:
         group = zip(table.by, row.group, strict=True)
         rows.append({by: _GROUP_JSON[by](value) if by in _GROUP_JSON else (value or None) for by, value in group} | spent_json(row.spent))
     return {"by": list(table.by), "rows": rows, "total": spent_json(table.total)}
-
-
-def spent_json(spent: Spent) -> Json:
-    """Return sums; a cost is ``null`` where no call had a price."""
-    known = spent.cost_nanos or spent.unpriced_calls < max(spent.llm_calls, 1)
-    return {
-        "runs": spent.runs,
-        "llm_calls": spent.llm_calls,
-        "tool_calls": spent.tool_calls,
-        "errors": spent.errors,
-        "input_tokens": spent.input_tokens,
-        "output_tokens": spent.output_tokens,
-        "cache_read_tokens": spent.cache_read_tokens,
-        "cache_write_tokens": spent.cache_write_tokens,
-        "reasoning_tokens": spent.reasoning_tokens,
-        "cost_usd": usd(spent.cost_nanos) if known else None,
-        "unpriced_calls": spent.unpriced_calls,
-    }

@@ -15,6 +15,7 @@ from ingest.store.query import UnknownField
 from .api import api
 from .api_alerts import alerts_api
 from .api_analysis import api_analysis
+from .api_costs import api_costs
 from .assets import asset_href
 from .errors import ApiError, error_response
 from .reads import AWAY, Library, library
@@ -36,15 +37,17 @@ from .views.readiness import readiness_views
 from .views.run import run_views
 from .views.runs import runs_views
 from .views.saved import saved_views_views
+from .views.settings import settings_href, settings_views
 from .views.terminations import terminations_views
 from .views.tools import tools_views
+from .zones import zone_name
 
 log = logging.getLogger(__name__)
 
 _BLUEPRINTS = (
-    api, api_analysis, home_views, runs_views, exports_views, saved_views_views, run_views, compare_views, costs_views, decisions_views,
-    alerts_api, alert_rules.alerts_views, alert_links,
-    tools_views, terminations_views, agents_views, people_views, readiness_views, files_views, health_views,
+    api, api_analysis, api_costs, home_views, runs_views, exports_views, saved_views_views, run_views, compare_views, costs_views,
+    decisions_views, alerts_api, alert_rules.alerts_views, alert_links,
+    tools_views, terminations_views, agents_views, people_views, readiness_views, settings_views, files_views, health_views,
 )  # fmt: skip
 
 _RETRY_S = "2"
@@ -64,7 +67,7 @@ def create_app(settings: Settings, store: Store) -> Flask:
     app.url_map.converters["whole"] = _Whole
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "autoescape": True}
-    app.jinja_env.globals["asset"] = asset_href
+    app.jinja_env.globals |= {"asset": asset_href, "zone": zone_name, "settings_href": settings_href}
     app.config["MAX_CONTENT_LENGTH"] = 1 << 20
     app.extensions["clew"] = Library(settings, store, Telemetry())
     app.before_request(_start)

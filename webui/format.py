@@ -1,7 +1,9 @@
 """How Clew writes numbers, times and names for people. Unknown is a dash or a word, never zero."""
 
 import time
-from datetime import UTC, datetime
+from html import escape
+
+from .zones import reader_time, utc_time
 
 UNKNOWN = "–"
 
@@ -95,22 +97,39 @@ def duration(length_ns: int | None) -> str:
     return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
+class Moment(str):
+    """A time in words. On a page it stands in a ``time`` element, with the instant for machines."""
+
+    __slots__ = ("at_ns",)
+    at_ns: int
+
+    def __new__(cls, words: str, at_ns: int) -> "Moment":
+        """Return the words as they are."""
+        made = super().__new__(cls, words)
+        made.at_ns = at_ns
+        return made
+
+    def __html__(self) -> str:
+        """Return what a template shows."""
+        return f'<time datetime="{iso(self.at_ns)}">{escape(self)}</time>'
+
+
 def clock(at_ns: int | None, now_ns: int | None = None) -> str:
-    """Write a time in UTC, with its day unless it is today."""
+    """Write a time by the reader's clock, which is UTC unless they chose another, with its day unless it is today."""
     if at_ns is None:
         return UNKNOWN
-    at = _utc(at_ns)
-    if now_ns is not None and at.date() == _utc(now_ns).date():
-        return at.strftime("%H:%M:%S")
+    at = reader_time(at_ns)
+    if now_ns is not None and at.date() == reader_time(now_ns).date():
+        return Moment(at.strftime("%H:%M:%S"), at_ns)
     day = f"{at.day} {at.strftime('%b')}"
-    if now_ns is None or at.year != _utc(now_ns).year:
+    if now_ns is None or at.year != reader_time(now_ns).year:
         day = f"{day} {at.year}"
-    return f"{day} {at.strftime('%H:%M:%S')}"
+    return Moment(f"{day} {at.strftime('%H:%M:%S')}", at_ns)
 
 
 def iso(at_ns: int | None) -> str:
-    """Write a time for a machine, to the second."""
-    return "" if at_ns is None else _utc(at_ns).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Write a time for a machine, in UTC to the second."""
+    return "" if at_ns is None else utc_time(at_ns).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def ago(at_ns: int, now_ns: int) -> str:
@@ -120,10 +139,6 @@ def ago(at_ns: int, now_ns: int) -> str:
         if length >= 2 * unit * _NANOS:
             return f"{length // (unit * _NANOS)} {name} ago"
     return "just now"
-
-
-def _utc(at_ns: int) -> datetime:
-    return datetime.fromtimestamp(min(at_ns // _NANOS, 253_402_300_799), UTC)
 
 
 _UNSHOWN = dict.fromkeys((*range(9), *range(14, 32), 0x7F, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))

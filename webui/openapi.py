@@ -8,6 +8,7 @@ from ingest.store.query import BY, ORDERS
 
 from .openapi_alerts import alerts_paths, alerts_schemas
 from .openapi_analysis import analysis_paths, analysis_schemas
+from .openapi_costs import costs_paths, costs_schemas, narrowing_parameters
 
 Schema = dict[str, Any]
 
@@ -145,6 +146,7 @@ def _paths() -> dict[str, Schema]:
             "Read one span as stored", "Span", trace, _parameter("span_id", _ID16, "16 hex digits", "path")),
         "/api/v1/costs": _get(
             "Sum up what was spent", "Costs", since, until, _parameter("by", text, f"any of {', '.join(BY)}, joined by commas"),
+            *narrowing_parameters(),
             also=("400", "401", "503")),
         "/api/v1/sessions/{session_id}": _get(
             "Read a session's runs in order", "Session", _parameter("session_id", text, "the session's id", "path"), limit, cursor),
@@ -157,9 +159,9 @@ def document() -> Schema:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Clew", "version": "1", "description": "Agent runs, their steps, decisions, termination and cost."},
-        "paths": _paths() | analysis_paths() | alerts_paths(),
+        "paths": _paths() | costs_paths() | analysis_paths() | alerts_paths(),
         "components": {
-            "schemas": _schemas() | analysis_schemas() | alerts_schemas(),
+            "schemas": _schemas() | costs_schemas() | analysis_schemas() | alerts_schemas(),
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "needed where authentication is on"}},
         },
         "security": [{}, {"key": []}],

@@ -22,6 +22,7 @@ from .kept import KeptTraces
 from .lookup import MOST_MATCHES, Match, Miss, Sources
 from .pages.lore import Lore
 from .telemetry import Telemetry
+from .zones import zone_name
 
 __all__ = ("AWAY", "BadCursor", "Library", "ListQuery", "Reads", "library", "reads")
 
@@ -111,6 +112,10 @@ class Reads:
         page = lists.list_traces(self._store, self._project_id, query)
         return page.items, page.next
 
+    def summaries(self, trace_ids: Sequence[bytes]) -> dict[bytes, TraceSummary]:
+        """Return what lists say of traces, as far as they are linked."""
+        return lists.read_summaries(self._store, self._project_id, trace_ids)
+
     def session(self, session_id: str, limit: int) -> list[TraceSummary]:
         """Return a session's traces in the order they started."""
         return lists.runs_of_session(self._store, self._project_id, session_id, limit)
@@ -129,7 +134,7 @@ class Reads:
         at = lists.deleted_ns(self._store, self._project_id, trace_id)
         if at is None:
             return None
-        return Miss("deleted_by_retention", f"This trace was here; retention deleted it on {clock(at, time.time_ns())} (UTC).")
+        return Miss("deleted_by_retention", f"This trace was here; retention deleted it on {clock(at, time.time_ns())} ({zone_name()}).")
 
     def sources(self) -> Sources:
         """Return what a lookup may ask."""

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select, tuple_
 from .alert_model import Alert, AlertRun
 from .alert_schema import spend_minute
 from .alertbook import runs_of_alert, struct_of
+from .blame import Share, contributing_runs, spend_split
 from .derive import clip
 from .derived import rollup_hour, run
 
@@ -62,6 +63,10 @@ class Case(msgspec.Struct, frozen=True):
     change: Change | None = None
     good_trace: bytes | None = None
     """The agent's latest run that completed."""
+    contributors: tuple[tuple[AlertRun, RunFact | None], ...] = ()
+    """Of an alert about many runs: those that contribute most, the worst first."""
+    split: tuple[Share, ...] = ()
+    """Who spent what it is about."""
 
 
 def read_case(conn: Connection, alert: Alert, fresh: Sequence[AlertRun], now_ns: int) -> Case:
@@ -72,6 +77,8 @@ def read_case(conn: Connection, alert: Alert, fresh: Sequence[AlertRun], now_ns:
     pairs = [(one, facts.get(key)) for key, one in behind.items()]
     pairs.sort(key=lambda pair: (-((pair[1].cost_nanos if pair[1] else None) or -1), -pair[0].observed, pair[0].trace_id))
     usual, weeks = usual_hour(conn, alert.project_id, alert.agent, now_ns)
+    contributors = [] if pairs else contributing_runs(conn, alert, now_ns)
+    known = run_facts(conn, alert.project_id, [(one.trace_id, one.run_id) for one in contributors])
     return Case(
         alert,
         tuple(pairs),
@@ -80,6 +87,8 @@ def read_case(conn: Connection, alert: Alert, fresh: Sequence[AlertRun], now_ns:
         weeks,
         _change(conn, alert.project_id, alert.agent, now_ns),
         _good_trace(conn, alert.project_id, alert.agent, {trace_id for trace_id, _ in behind}),
+        tuple((one, known.get((one.trace_id, one.run_id))) for one in contributors),
+        tuple(spend_split(conn, alert, now_ns)),
     )
 
 

@@ -7,12 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, select
 
+from .cube import DIMENSIONS, HOURS_PER_DAY, PEOPLE, CubeQuery, hours_of, narrowed, parts_of_query
 from .derived import LEDGER_SUMS, ledger, rollup_day, rollup_hour
 from .engine import Store
 from .query import BY, CostRow, CostTable, Spent, UnknownField
-
-_HOUR_NS = 3_600_000_000_000
-_HOURS_PER_DAY = 24
 
 _COLUMNS = {"user": "user_id", "session": "session_id"}
 _CALL_DIMENSIONS = ("model", "provider", "tool", "operation")
@@ -32,15 +30,19 @@ def costs(store: Store, project_id: int, from_ns: int, to_ns: int, by: Sequence[
     call; in all others and in the total each run once. Groups of no model and no cost are left out where models or
     providers are asked for. Raises ``UnknownField``.
     """
-    unknown = [name for name in by if name not in BY]
+    return costs_of(store, project_id, CubeQuery(from_ns, to_ns), by)
+
+
+def costs_of(store: Store, project_id: int, query: CubeQuery, by: Sequence[str]) -> CostTable:
+    """Return the same of what a query is narrowed to. One user or session is known from their newest 2,000 traces."""
+    unknown = [name for name in by if name not in BY] or [name for name, _ in query.where if name not in DIMENSIONS]
     if unknown:
         raise UnknownField(f"costs cannot be grouped by {unknown[0]}")
-    hours = (from_ns // _HOUR_NS, -(-to_ns // _HOUR_NS))
     runs: dict[_Group, _Sums] = {}
     calls: dict[_Group, _Sums] = {}
     with store.engine.connect() as conn:
-        for table, within in _parts(hours, by):
-            for is_run, group, sums in _grouped(conn, table, within, project_id, by):
+        for table, within in _parts(project_id, query, by):
+            for is_run, group, sums in _grouped(conn, table, and_(within, *narrowed(table, query.where)), project_id, by):
                 kept = runs if is_run else calls
                 kept[group] = _added(kept[group], sums) if group in kept else sums
     rows = [CostRow(group, _spent(by, group, runs.get(group), calls.get(group))) for group in sorted({*runs, *calls})]
@@ -48,21 +50,13 @@ def costs(store: Store, project_id: int, from_ns: int, to_ns: int, by: Sequence[
     return CostTable(tuple(by), [row for row in rows if _is_told(by, row)], total)
 
 
-def _parts(hours: tuple[int, int], by: Sequence[str]) -> Iterator[tuple[Table, ColumnElement[bool]]]:
-    """Choose what to read: days where whole days are asked for, with the hours at both ends."""
-    first, end = hours
-    if "user" in by or "session" in by:
+def _parts(project_id: int, query: CubeQuery, by: Sequence[str]) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    """Choose what to read: the ledger where sessions or users are grouped, else roll-ups."""
+    if ("user" in by or "session" in by) and not any(name in PEOPLE for name, _ in query.where):
+        first, end = hours_of(query.from_ns, query.to_ns)
         yield ledger, and_(ledger.c.hour >= first, ledger.c.hour < end)
         return
-    first_day, end_day = -(-first // _HOURS_PER_DAY), end // _HOURS_PER_DAY
-    hour = rollup_hour.c.hour
-    if "hour" in by or first_day >= end_day:
-        yield rollup_hour, and_(hour >= first, hour < end)
-        return
-    yield rollup_day, and_(rollup_day.c.day >= first_day, rollup_day.c.day < end_day)
-    # Two ranges by themselves: with OR, SQLite would read all hours of the project.
-    yield rollup_hour, and_(hour >= first, hour < first_day * _HOURS_PER_DAY)
-    yield rollup_hour, and_(hour >= end_day * _HOURS_PER_DAY, hour < end)
+    yield from parts_of_query(project_id, query, by_hour="hour" in by)
 
 
 # Made once: to build these expressions takes longer than to run them.
@@ -89,7 +83,7 @@ def _whole(numbers: Iterable[Any]) -> _Sums:
 
 def _group_column(table: Table, name: str) -> ColumnElement[int | str]:
     if name == "day" and "day" not in table.c:
-        return table.c.hour // _HOURS_PER_DAY
+        return table.c.hour // HOURS_PER_DAY
     return table.c[_COLUMNS.get(name, name)]
 
 

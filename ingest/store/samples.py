@@ -154,9 +154,12 @@ def ended_in_days(conn: Connection, project_id: int, first_day: int, end_day: in
     return found
 
 
+WANTED_ENDS = ("completed", "escalated", "refused", "cancelled", "stopped", "running")
+"""Ends that are as somebody wanted: handing over to a person, refusing and being stopped among them."""
+
+
 def _is_bad(termination: str) -> bool:
-    """Tell whether an end is one that nobody wanted: handing over to a person, refusing and being stopped are wanted."""
-    return termination not in ("completed", "escalated", "refused", "cancelled", "stopped", "running")
+    return termination not in WANTED_ENDS
 
 
 # --- runs touched lately ------------------------------------------------------------------------------------------
@@ -279,5 +282,3 @@ def call_counts(conn: Connection, project_id: int, agent: str, first_slot: int, 
     rows = conn.execute(wanted.group_by(c.slot // 3, c.digest).limit(50_000))
     first = conn.execute(select(func.min(c.slot)).where(c.project_id == project_id, c.agent == agent)).scalar()
     return [int(row[0]) for row in rows], first
-
-

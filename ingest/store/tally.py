@@ -20,7 +20,8 @@ from ingest.model import Decision, Run, Step, Trace, TraceSummary
 
 TALLY_SUMS = ("traces", "times", "failed", "repeats", "length_ns", "wasted_ns", "nanos")
 """What is summed. Of a tool: calls, failed ones, such as had been made before with the same answer, their time, and what the
-repeated ones took and cost. Of an end: traces, failed steps, calls without a price, time, and what they cost."""
+repeated ones took and cost. Of an end: traces, failed steps, calls without a price, time, and what they cost. Of a turn and of
+a second try: model calls, failed ones, their time, and what they cost."""
 
 DAY_NS = 86_400 * 10**9
 
@@ -40,13 +41,14 @@ Sums = list[int]
 
 _ONCE = (1, 0, 0, 0, 0, 0)
 
-TOOL, CHOICE, SIGN, END = "tool", "choice", "sign", "end"
+TOOL, CHOICE, SIGN, END, TURN, AGAIN = "tool", "choice", "sign", "end", "turn", "again"
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True):
     """One thing that a trace adds. For ``tool`` the parts are tool, shape of its arguments and how long it took; for ``choice``
     branch point, what was chosen and how the trace ended; for ``sign`` the sign; for ``end`` why the trace ended, who says so,
-    and the version of its first agent.
+    and the version of its first agent; for ``turn`` the tool whose result a model call read, empty for none; for ``again`` what
+    made a model call a second try: ``retry``, ``fallback`` or ``repair``.
     """
 
     topic: str
@@ -118,6 +120,7 @@ def tally_of(trace: Trace, line: TraceSummary, signs: Iterable[tuple[str, str, i
     for run in trace.runs:
         steps = list(in_order(run.steps))
         _add_tools(adder, run, steps)
+        _add_turns(adder, run, steps)
         for step in steps:
             if step.decision is not None:
                 branch = branches.of(run.agent, step.decision)
@@ -159,6 +162,32 @@ def _add_tools(adder: _Adder, run: Run, steps: Iterable[Step]) -> None:
         asker = None if again else asker
         failed = int(step.status == "error")
         adder.add((TOOL, agent, name, shape, bucket_of(length)), (1, failed, int(again), length, length if again else 0, wasted))
+
+
+_MARKS = frozenset(("retry", "fallback", "repair"))
+
+
+def _add_turns(adder: _Adder, run: Run, steps: Iterable[Step]) -> None:
+    """Add what each model call cost to the tools whose results it was the first to read, in equal parts that add up to it."""
+    agent = clip_name(run.agent)
+    results: list[str] = []
+    mark = ""
+    for step in steps:
+        if step.kind in _MARKS and step.usage is None:
+            mark = step.kind
+        elif step.tool is not None:
+            results.append(clip_name(step.tool.name))
+        elif step.kind == "llm":
+            length = 0 if step.is_open else min(step.ended_ns - step.started_ns, _LARGEST)
+            nanos, failed = min(step.cost_nanos or 0, _LARGEST), int(step.status == "error")
+            if mark:
+                adder.add((AGAIN, agent, mark, "", ""), (1, failed, 0, length, 0, nanos))
+            for place, tool in enumerate(results or ("",)):
+                number = len(results) or 1
+                share = nanos // number + (nanos % number if place == 0 else 0)
+                adder.add((TURN, agent, tool, "", ""), (1, failed, 0, length // number, 0, share))
+            # A call that failed has read nothing: the one made in its place does.
+            results, mark = (results if failed else []), ""
 
 
 def _text(arguments: Any) -> Hashable:

@@ -13,9 +13,11 @@ from pydantic import BaseModel
 
 from tracer import decision
 
-from ..models.provider import Complete, Message, ModelReply, ModelRequest, Role, Text, ToolDefinition, ToolOutcome, ToolRequest
+from ..memory.scratchpad import fit
+from ..models.types import Complete, Message, ModelReply, ModelRequest, Role, Text, ToolDefinition, ToolOutcome, ToolRequest
 from ..prompts import blocks, system_prompt
 from ..settings import AgentSettings
+from ..state.agreements import Pending
 from ..tools.contract import ToolResult, ToolSpec
 from ..truth import Ledger, decided
 from .plan import Choice, Reply
@@ -33,18 +35,10 @@ class Task:
     session_id: str
     user_id: str
     context: Mapping[str, Any]
+    tools: frozenset[str]
+    """The names of the tools that the request may take: whatever a plan or a model names beside them is refused."""
     turns: tuple[Message, ...] = ()
     """The conversation so far, condensed where it was long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """An action that waits for a person's yes."""
-
-    tool: str
-    arguments: Mapping[str, Any]
-    question: str
-    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +70,7 @@ CallTool = Callable[[ToolRequest, frozenset[str]], ToolResult]
 
 @dataclass(slots=True)
 class Desk:
-    """The means to work on one task. ``notes`` are the scratchpad as models read it."""
+    """The means to work on one task (the front desk is people, and something else). ``notes`` are the scratchpad as models read it."""
 
     settings: AgentSettings
     complete: Complete
@@ -90,12 +84,15 @@ class Desk:
     done: list[dict[str, Any]] = field(default_factory=list)
     """The results of the tools that changed something."""
     pending: Pending | None = None
+    """What a person must agree to first. Once it is there nothing more is done in this run: a yes has one meaning."""
+    is_more_asked: bool = False
+    """Whether the model asked for more in the same breath, which was not done."""
     called: Counter[str] = field(default_factory=Counter)
 
     def note(self, step: int | str, status: str, text: str, facts: Mapping[str, str]) -> None:
         """Write down what was found out; it outlives this run."""
         bounded = {name[:40]: value[:120] for name, value in list(facts.items())[:MOST_FACTS]}
-        note = {"step": step, "status": status, "note": text[:400], "facts": bounded}
+        note = fit({"step": step, "status": status, "note": text[:400], "facts": bounded})
         self.notes.append(note)
         self.write_note(note)
 
@@ -109,7 +106,7 @@ def ask(desk: Desk, task: Task, role: Role, messages: Sequence[Message], **optio
             role=role,
             system=system,
             messages=tuple(messages),
-            step_token_ceiling=desk.settings.models.step_tokens,
+            call_token_ceiling=desk.settings.models.call_tokens,
             session=task.session_id,
             user=task.user_id,
             **options,
@@ -141,8 +138,14 @@ def definitions(desk: Desk, names: Sequence[str]) -> tuple[ToolDefinition, ...]:
 
 
 def use_tools(desk: Desk, requests: Sequence[ToolRequest], allowed: frozenset[str]) -> Message:
-    """Carry out what a model asked for and return the answers as the user's turn; what waits for a yes is in ``desk.pending`` then."""
-    return Message("user", tuple(_use_tool(desk, request, allowed) for request in requests))
+    """Carry out what a model asked for and return the answers as the user's turn, up to what waits for a yes: see ``desk.pending``."""
+    outcomes = []
+    for request in requests:
+        if desk.pending is not None:
+            desk.is_more_asked = True
+            break
+        outcomes.append(_use_tool(desk, request, allowed))
+    return Message("user", tuple(outcomes))
 
 
 def _use_tool(desk: Desk, request: ToolRequest, allowed: frozenset[str]) -> ToolOutcome:
@@ -153,7 +156,7 @@ def _use_tool(desk: Desk, request: ToolRequest, allowed: frozenset[str]) -> Tool
         raise LoopDetected(f"{request.name} was asked for {desk.called[same]} times with the same arguments")
     result = desk.call_tool(request, allowed)
     if result.needs_confirmation is not None and result.confirmation_key is not None:
-        desk.pending = Pending(request.name, request.arguments, result.needs_confirmation, result.confirmation_key)
+        desk.pending = Pending(result.confirmation_key, request.name, dict(request.arguments), result.needs_confirmation)
     return ToolOutcome(request.id, request.name, result.text, is_error=not result.ok and result.needs_confirmation is None)
 
 
@@ -190,7 +193,8 @@ def waiting_for_yes(desk: Desk) -> Outcome | None:
     """Return the outcome that asks the user to agree, where something waits for that."""
     if desk.pending is None:
         return None
-    return Outcome(f"{desk.pending.question} Please answer yes or no.", detail="asked the user to confirm", pending=desk.pending)
+    more = " I can do one such thing at a time: please ask again for the other afterwards." if desk.is_more_asked else ""
+    return Outcome(f"{desk.pending.question} Please answer yes or no.{more}", detail="asked the user to confirm", pending=desk.pending)
 
 
 REASONS = {"refuse": "refused", "escalate": "escalated"}

@@ -1,14 +1,15 @@
 """An orchestrator and two specialists, each a loop with few tools of its own that knows nothing but what it is told."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from tracer import agent_run, handoff
 
 from ..endings import EXPECTED, ending_of
-from ..models.provider import Message, ModelReply, ToolDefinition, ToolOutcome, ToolRequest, said, turn_of
+from ..models.types import Message, ModelReply, ToolDefinition, ToolOutcome, ToolRequest, said, turn_of
 from ..prompts import blocks
-from ..security.authorise import SPECIALISTS
+from ..security.tasks import SPECIALISTS
 from ..truth import Entry
 from .desk import (
     Desk,
@@ -58,7 +59,9 @@ def run(task: Task, desk: Desk) -> Outcome:
         _record_choice(desk, turn, reply)
         if not reply.tool_requests:
             return outcome_of(data_of(reply, Reply))
-        outcomes = tuple(_delegate(task, desk, request) for request in reply.tool_requests)
+        if turn == desk.settings.limits.turns:
+            break  # nothing may be done of which nobody will hear how it went
+        outcomes = _delegate_all(task, desk, reply.tool_requests)
         waiting = waiting_for_yes(desk)
         if waiting is not None:
             return waiting
@@ -74,6 +77,16 @@ def _record_choice(desk: Desk, turn: int, reply: ModelReply) -> None:
     names = dict.fromkeys((*(f"{name}_specialist" for name in SPECIALISTS), ANSWER, chosen))
     reason = because or "\n\n".join(reply.thinking) or None
     decide(desk, f"Who goes on, in turn {turn}?", [(name, None, None) for name in names], chosen, reason)
+
+
+def _delegate_all(task: Task, desk: Desk, requests: Sequence[ToolRequest]) -> tuple[ToolOutcome, ...]:
+    outcomes = []
+    for request in requests:
+        if desk.pending is not None:
+            desk.is_more_asked = True
+            break
+        outcomes.append(_delegate(task, desk, request))
+    return tuple(outcomes)
 
 
 def _delegate(task: Task, desk: Desk, request: ToolRequest) -> ToolOutcome:
@@ -117,16 +130,19 @@ def _end(run_: Any, entry: Entry, reason: str, detail: str | None) -> None:
 
 
 def _work(task: Task, desk: Desk, field: str) -> StepOutcome:
-    offered = definitions(desk, [name for name in desk.tools if name in SPECIALISTS[field]])
+    offered = definitions(desk, [name for name in desk.tools if name in SPECIALISTS[field] & task.tools])
+    allowed = frozenset(tool.name for tool in offered)
     messages: list[Message] = [said(blocks(**task.context, task=task.text))]
-    for _ in range(desk.settings.limits.turns):
+    for turn in range(1, desk.settings.limits.turns + 1):
         reply = ask(desk, task, "specialist", messages, task_of=field, tools=offered, schema=StepOutcome)
         if not reply.tool_requests:
             outcome = data_of(reply, StepOutcome)
             if outcome.choice is not None:
                 follow(desk, outcome.choice)
             return outcome
-        messages += [turn_of(reply), use_tools(desk, reply.tool_requests, SPECIALISTS[field])]
+        if turn == desk.settings.limits.turns:
+            break
+        messages += [turn_of(reply), use_tools(desk, reply.tool_requests, allowed)]
         if desk.pending is not None:
             return StepOutcome(status="needs_user", note="waits for the user's yes", question=desk.pending.question)
     return StepOutcome(status="failed", note=f"not done after {desk.settings.limits.turns} turns")

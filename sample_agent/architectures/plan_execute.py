@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tracer import decision, plan, step
 
-from ..models.provider import Message, said, turn_of
+from ..models.types import Message, said, turn_of
 from ..prompts import blocks
 from ..truth import decided
 from .desk import (
@@ -114,14 +114,16 @@ def _work(task: Task, desk: Desk, progress: Progress) -> StepOutcome:
     """Let the executor go to its tools until it says how the step ended."""
     one, number = progress.open[0], progress.number
     names = dict.fromkeys((one.tool, *READING)) if one.tool is not None else {}
-    offered = definitions(desk, [name for name in names if name is not None])
+    offered = definitions(desk, [name for name in names if name in task.tools])
     allowed = frozenset(tool.name for tool in offered)
     goals = [step.goal for step in progress.plan.steps]
     messages: list[Message] = [prompt(desk, task, plan=goals, step={"number": number, **one.model_dump()})]
-    for _ in range(desk.settings.limits.tool_rounds + 1):
+    for round_ in range(desk.settings.limits.tool_rounds + 1):
         reply = ask(desk, task, "executor", messages, tools=offered, schema=StepOutcome)
         if not reply.tool_requests:
             return data_of(reply, StepOutcome)
+        if round_ == desk.settings.limits.tool_rounds:
+            break  # nothing may be done of which nobody will hear how it went
         messages += [turn_of(reply), use_tools(desk, reply.tool_requests, allowed)]
         if desk.pending is not None:
             return StepOutcome(status="needs_user", note="waits for the user's yes", question=desk.pending.question)

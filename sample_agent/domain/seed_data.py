@@ -10,12 +10,10 @@ from .appointments import Booking, block, insert_appointment
 from .calendars import working_hours
 from .clients import save_client_within
 from .model import Client, Professional
-from .professionals import list_professionals
+from .professionals import closures_of, list_professionals
 from .schema import QUARTER_S
 from .store import DomainStore
 from .time_zones import to_seconds
-
-FIRM = "Hartwell & Lowe"
 
 OFFICES = (
     ("london", "London", "Europe/London", "09:00", "17:30", "+44 20 7946 0101"),
@@ -31,14 +29,14 @@ PROFESSIONALS = (
     ("P32", "Arjun Nair", "property", "singapore"),
 )
 CLOSURES = (
-    ("london", "12-25", "Christmas Day"),
-    ("london", "12-28", "Boxing Day, observed"),
-    ("new-york", "12-25", "Christmas Day"),
-    ("new-york", "07-04", "Independence Day"),
-    ("singapore", "12-25", "Christmas Day"),
-    ("singapore", "08-09", "National Day"),
+    ("london", 12, 25, "Christmas Day"),
+    ("london", 12, 26, "Boxing Day"),
+    ("new-york", 12, 25, "Christmas Day"),
+    ("new-york", 7, 4, "Independence Day"),
+    ("singapore", 12, 25, "Christmas Day"),
+    ("singapore", 8, 9, "National Day"),
 )
-"""Days of every year, as month and day."""
+"""Days of every year: office, month, day. One at a weekend is observed on the next working day that is none of them."""
 
 
 def _client(client_id: str, name: str, place: tuple[str, str], wants: tuple[str | None, str, str], notes: str = "") -> Client:
@@ -100,8 +98,11 @@ def plant(store: DomainStore, season: Season) -> None:
         _plant_firm(connection, season.first_day.year)
         chance = random.Random(season.seed)
         people = list_professionals(store)
+        closed = {office_id: closures_of(store, office_id) for office_id, *_ in OFFICES}
         for day in (season.first_day + timedelta(days=n) for n in range(season.days)):
             for professional in people:
+                if day in closed[professional.office.id]:
+                    continue
                 for start, end in _taken(chance, professional, day, season.filled):
                     _take(connection, chance, professional, (start, end), is_ours=chance.random() < season.ours)
 
@@ -109,10 +110,21 @@ def plant(store: DomainStore, season: Season) -> None:
 def _plant_firm(connection: Connection, year: int) -> None:
     connection.executemany("INSERT INTO office VALUES (?, ?, ?, ?, ?, ?)", OFFICES)
     connection.executemany("INSERT INTO professional VALUES (?, ?, ?, ?)", PROFESSIONALS)
-    closed = [(office_id, f"{year + n}-{day}", because) for office_id, day, because in CLOSURES for n in (0, 1)]
+    closed = [(office_id, day.isoformat(), because) for n in (0, 1) for office_id, day, because in closures(year + n)]
     connection.executemany("INSERT INTO closure VALUES (?, ?, ?)", closed)
     for client in CLIENTS:
         save_client_within(connection, client)
+
+
+def closures(year: int) -> list[tuple[str, date, str]]:
+    """Return the days on which offices are closed in a year, where they are observed: office, day, and why."""
+    found: dict[tuple[str, date], str] = {}
+    for office_id, month, day_of_month, because in CLOSURES:
+        day = date(year, month, day_of_month)
+        while day.weekday() > 4 or (office_id, day) in found:
+            day += timedelta(days=1)
+        found[office_id, day] = because
+    return [(office_id, day, because) for (office_id, day), because in found.items()]
 
 
 def _taken(chance: random.Random, professional: Professional, day: date, filled: float) -> Iterator[tuple[datetime, datetime]]:

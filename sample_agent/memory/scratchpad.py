@@ -13,6 +13,25 @@ MOST_NOTES = 30
 MOST_NOTE_CHARS = 2_000
 
 
+def fit(note: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a note that is short enough to be kept: its last facts go first, then the end of its longest text."""
+    kept = dict(note)
+    while len(_written(kept)) > MOST_NOTE_CHARS:
+        facts = kept.get("facts")
+        if facts:
+            kept["facts"] = dict(list(facts.items())[:-1])
+            continue
+        longest = max(kept, key=lambda name: len(str(kept[name])))
+        text = str(kept.pop(longest))
+        if len(text) > 1:
+            kept[longest] = text[: len(text) // 2]
+    return kept
+
+
+def _written(note: Mapping[str, Any]) -> str:
+    return json.dumps(note, ensure_ascii=False)
+
+
 class Scratchpad:
     """The notes of one session: the newest ``MOST_NOTES`` are kept."""
 
@@ -22,10 +41,8 @@ class Scratchpad:
         self._observe = observe
 
     def write(self, note: Mapping[str, Any]) -> None:
-        """Add a note, a JSON object. Raises ``ValueError`` for one that is too long to be a note."""
-        text = json.dumps(note, ensure_ascii=False)
-        if len(text) > MOST_NOTE_CHARS:
-            raise ValueError(f"a note has at most {MOST_NOTE_CHARS} characters, not {len(text)}")
+        """Add a note, a JSON object; of one that is too long, what ``fit`` leaves of it."""
+        text = _written(fit(note))
         with step("write note", kind="memory") as writing:
             self._insert(text)
             writing.output(text)
@@ -42,8 +59,3 @@ class Scratchpad:
         """Return the notes, oldest first."""
         rows = self._store.rows("SELECT content FROM note WHERE session_id = ? ORDER BY number", (self._session_id,))
         return tuple(json.loads(row["content"]) for row in rows)
-
-    def clear(self) -> None:
-        """Forget all notes."""
-        with self._store.change() as connection:
-            connection.execute("DELETE FROM note WHERE session_id = ?", (self._session_id,))

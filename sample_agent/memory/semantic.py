@@ -1,6 +1,6 @@
 """Textbook knowledge: the firm's policies and what its clients prefer, found by meaning."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tracer import retrieval
@@ -25,11 +25,12 @@ class Hit:
 
 
 class SemanticMemory:
-    """A corpus of documents, searched by meaning."""
+    """A corpus of documents, searched by meaning. It is read for each search, so that a record changed now is found changed."""
 
-    def __init__(self, documents: Iterable[Document], observe: Observe = ignore) -> None:
-        self._documents: Sequence[Document] = tuple(documents)
-        self._vectors: Sequence[Vector] = tuple(embed(document.text) for document in self._documents)
+    def __init__(self, read: Callable[[], Iterable[Document]], observe: Observe = ignore) -> None:
+        self._read = read
+        self._vectors: dict[str, Vector] = {}
+        """Of the documents of the last search, by text: only what changed is embedded anew."""
         self._observe = observe
 
     def search(self, query: str, may_see: Callable[[str], bool], most: int = 3) -> tuple[Hit, ...]:
@@ -41,8 +42,11 @@ class SemanticMemory:
         return hits
 
     def _nearest(self, query: str, may_see: Callable[[str], bool]) -> tuple[Hit, ...]:
-        ranked = rank(embed(query), self._vectors)
-        hits = (Hit(self._documents[at], score) for at, score in ranked if score >= LEAST_SCORE)
+        documents, known = tuple(self._read()), self._vectors
+        vectors = [known[one.text] if one.text in known else embed(one.text) for one in documents]
+        self._vectors = {one.text: vector for one, vector in zip(documents, vectors, strict=True)}
+        ranked = rank(embed(query), vectors)
+        hits = (Hit(documents[at], score) for at, score in ranked if score >= LEAST_SCORE)
         return tuple(hit for hit in hits if hit.document.client_id is None or may_see(hit.document.client_id))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .policy.conversation import Answer, Call, Conversation, Outcome, Turn
+from .policy.reading import Call, Conversation, Said, ToolAnswer, Turn
 from .tokens import InputCount, count
 
 ERROR_TYPES = {400: "invalid_request_error", 404: "not_found_error", 429: "rate_limit_error", 529: "overloaded_error"}
@@ -38,7 +38,7 @@ def _turns(messages: list[Body]) -> Iterator[Turn]:
         calls = tuple(Call(block["id"], block["name"], block["input"]) for block in blocks if block["type"] == "tool_use")
         asked |= {call.id: call for call in calls}
         outcomes = tuple(
-            Outcome(asked.get(block["tool_use_id"]), _plain(block.get("content")), bool(block.get("is_error")))
+            ToolAnswer(asked.get(block["tool_use_id"]), _plain(block.get("content")), bool(block.get("is_error")))
             for block in blocks
             if block["type"] == "tool_result"
         )
@@ -71,7 +71,7 @@ def _unmarked(block: Body) -> str:
 class Rendered:
     """An answer with its id and token counts."""
 
-    answer: Answer
+    answer: Said
     id: str
     model: str
     read: InputCount

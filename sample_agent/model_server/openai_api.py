@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .anthropic_api import Rendered
-from .policy.conversation import Call, Conversation, Outcome, Turn, read_object
+from .policy.reading import Call, Conversation, ToolAnswer, Turn, read_object
 from .tokens import count
 
 STREAMED_CHARS = 24
@@ -31,11 +31,11 @@ def read_request(body: Body) -> Conversation:
 
 def _turns(messages: list[Body]) -> Iterator[Turn]:
     asked: dict[str, Call] = {}
-    answered: list[Outcome] = []
+    answered: list[ToolAnswer] = []
     for message in messages:
         if message["role"] == "tool":
             content = _words(message)
-            answered.append(Outcome(asked.get(message["tool_call_id"]), content, '"error"' in content[:20]))
+            answered.append(ToolAnswer(asked.get(message["tool_call_id"]), content, '"error"' in content[:20]))
             continue
         if answered:
             yield Turn("user", "", (), tuple(answered))

@@ -10,7 +10,7 @@ import json
 import socket
 import struct
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,8 +22,8 @@ from . import anthropic_api, openai_api
 from .anthropic_api import Rendered
 from .faults import STATUSES, TRANSPORT, Fault, FaultPlan, Seen
 from .misbehaviour import spoil
-from .policy.conversation import Answer, Conversation
 from .policy.decide import decide
+from .policy.reading import Conversation, Said
 from .tokens import Now, PromptCache, count
 
 LARGEST_BODY = 4_000_000
@@ -54,6 +54,8 @@ class ModelServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.faults = FaultPlan(faults)
         self.stopping = threading.Event()
+        self.headers_seen: deque[dict[str, str]] = deque(maxlen=100)
+        """The headers of the last calls, names in lower case: what a provider would learn of who asks."""
         self._seed = seed
         self._now = now
         self._cache = PromptCache(now)
@@ -88,7 +90,7 @@ class ModelServer(ThreadingHTTPServer):
         rendered = Rendered(answer, self._id(body), conversation.model, read, is_cut or is_too_long)
         return Exchange(provider, body, rendered, [fault for fault in faults if fault.kind in TRANSPORT])
 
-    def _seen(self, provider: str, conversation: Conversation, answer: Answer) -> Seen:
+    def _seen(self, provider: str, conversation: Conversation, answer: Said) -> Seen:
         told = [turn.text for turn in conversation.turns] + [outcome.content for turn in conversation.turns for outcome in turn.outcomes]
         text = "\n".join([conversation.system, *told])
         calls = tuple(name for name, _ in answer.calls)
@@ -107,16 +109,16 @@ def thinks(body: dict[str, Any]) -> bool:
     return bool((body.get("thinking") or {}).get("type", "disabled") != "disabled")
 
 
-def _aloud(answer: Answer) -> Answer:
+def _aloud(answer: Said) -> Said:
     """Without thinking, a model still says in words why it calls a tool."""
     return replace(answer, thinking="", text=answer.text or (answer.thinking if answer.calls else ""))
 
 
-def _fit(answer: Answer, max_tokens: int) -> tuple[Answer, bool]:
+def _fit(answer: Said, max_tokens: int) -> tuple[Said, bool]:
     room = max_tokens - count(answer.thinking) if answer.thinking else max_tokens
     if count(answer.text) <= room:
         return answer, False
-    return Answer(answer.thinking, answer.text[: max(0, room) * 4]), True
+    return Said(answer.thinking, answer.text[: max(0, room) * 4]), True
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -131,6 +133,7 @@ class Handler(BaseHTTPRequestHandler):
         """Answer a model call."""
         length = int(self.headers.get("content-length") or 0)
         raw = self.rfile.read(length) if length <= LARGEST_BODY else b""
+        self.server.headers_seen.append({name.lower(): value for name, value in self.headers.items()})
         provider = {"/v1/messages": "anthropic", "/v1/chat/completions": "openai"}.get(self.path.partition("?")[0])
         if provider is None:
             return self._error("anthropic", 404, "there is nothing here")
@@ -138,6 +141,8 @@ class Handler(BaseHTTPRequestHandler):
             exchange = self.server.exchange(provider, json.loads(raw))
         except (ValueError, KeyError, TypeError, AttributeError):
             return self._error(provider, 400, "the body is not a request of this API")
+        except Exception:  # a gap in the rules, which asking again does not close: as a 500 it would count as an outage for everybody
+            return self._error(provider, 400, "the rules have no answer to this")
         if all(self._suffer(fault, exchange) for fault in exchange.faults):
             self._answer(exchange)
         return None

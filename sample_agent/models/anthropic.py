@@ -9,11 +9,11 @@ from anthropic.types import Message as WireMessage
 from tracer import llm_call
 
 from ..observe import Observe
-from .failures import CLIENT_ERRORS, failure_of
-from .provider import PLAIN_ROLES, Complete, Message, ModelReply, ModelRequest, Part, Text, Thinking, Tokens, ToolOutcome, ToolRequest
+from .failures import CLIENT_ERRORS, failure_of, reading
 from .settings import ModelSettings
-from .telling import tell_answer, tell_failure
+from .telling import tell_answer, tell_failure, trace_headers
 from .tls import tls
+from .types import PLAIN_ROLES, Complete, Message, ModelReply, ModelRequest, Part, Text, Thinking, Tokens, ToolOutcome, ToolRequest
 
 NAME = "anthropic"
 
@@ -51,22 +51,24 @@ def _ask(client: Anthropic, request: ModelRequest, body: dict[str, Any], stream:
     content = {key: body[key] for key in ("messages", "system", "tools") if key in body}
     with llm_call(request.model, provider=NAME, max_tokens=body["max_tokens"], **content) as call:
         try:
-            if stream:
-                with client.messages.stream(**body) as events:
-                    for _ in call.stream(events):
-                        pass
-                    message = events.get_final_message()
-            else:
-                message = client.messages.create(**body)
-                call.record(message)
-            reply = reply_of(message)
-            if not reply.finish_reason:  # a stream that broke off
-                raise ValueError("the answer has no end")
+            with reading():
+                reply = reply_of(_message(client, body, stream, call))
         except CLIENT_ERRORS as error:
             tell_failure(observe, request, failure_of(error, NAME))
             raise
         tell_answer(observe, request, reply)
         return reply
+
+
+def _message(client: Anthropic, body: dict[str, Any], stream: bool, call: Any) -> WireMessage:
+    if not stream:
+        message: WireMessage = client.messages.create(**body, extra_headers=trace_headers())
+        call.record(message)
+        return message
+    with client.messages.stream(**body, extra_headers=trace_headers()) as events:
+        for _ in call.stream(events):
+            pass
+        return events.get_final_message()
 
 
 def wire_of(request: ModelRequest, thinking_tokens: int) -> dict[str, Any]:
@@ -117,6 +119,8 @@ def _wire_part(part: Part) -> dict[str, Any] | None:
 
 def reply_of(message: WireMessage) -> ModelReply:
     """Return an answer in our own words. Input counts what was read from the cache and written to it, as ``Tokens`` says."""
+    if not message.stop_reason:  # a stream that broke off
+        raise ValueError("the answer has no end")
     parts = tuple(_parts(message.content))
     usage = message.usage
     read, written = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
@@ -128,7 +132,7 @@ def reply_of(message: WireMessage) -> ModelReply:
         tokens=Tokens(usage.input_tokens + read + written, usage.output_tokens, read, written, details.thinking_tokens if details else 0),
         model=message.model,
         provider=NAME,
-        finish_reason=message.stop_reason or "",
+        finish_reason=message.stop_reason,
         response_id=message.id,
         parts=parts,
     )

@@ -13,11 +13,13 @@ from typing import Literal
 from tracer import record
 
 from ..observe import Event, Observe
-from .provider import BreakerOpen, Complete, ModelReply, ModelRequest, ModelUnavailable
 from .settings import ModelSettings
+from .types import BreakerOpen, Complete, ModelReply, ModelRequest, ModelUnavailable
 
 State = Literal["closed", "open", "half_open"]
 Now = Callable[[], datetime]
+Ticket = int
+"""A call that was let through."""
 
 
 class Breaker:
@@ -33,43 +35,47 @@ class Breaker:
         self._lock = threading.Lock()
         self._failed_at: deque[datetime] = deque()
         self._opened_at: datetime | None = None
-        self._is_probing = False
+        self._calls = 0
+        self._probe: Ticket | None = None
 
     @property
     def state(self) -> State:
         """Where it stands: half open while a probe is under way."""
         if self._opened_at is None:
             return "closed"
-        return "half_open" if self._is_probing else "open"
+        return "half_open" if self._probe is not None else "open"
 
-    def admit(self) -> None:
-        """Let a call through, as the one probe after the rest; else raise BreakerOpen."""
+    def let_through(self) -> Ticket:
+        """Let a call through, as the one probe after the rest; else raise BreakerOpen. What comes of it is told with its ticket."""
         with self._lock:
+            self._calls += 1
             if self._opened_at is None:
-                return
+                return self._calls
             rested = self._now() - self._opened_at
-            if self._is_probing or rested < self._rest:
+            if self._probe is not None or rested < self._rest:
                 raise self.refusal()
-            self._is_probing = True
+            ticket = self._probe = self._calls
         self._tell("half_open", f"{rested.total_seconds():.0f} s after it opened, one call may try")
+        return ticket
 
-    def succeeded(self) -> None:
-        """Count an answer: a probe's closes the breaker, any forgets nothing else (five failures a minute are five failures)."""
+    def succeeded(self, ticket: Ticket) -> None:
+        """Count an answer: the probe's closes the breaker. One to a call that was under way before closes nothing, for it may be old."""
         with self._lock:
-            if not self._is_probing:
+            if ticket != self._probe:
                 return
-            self._opened_at, self._is_probing = None, False
+            self._opened_at, self._probe = None, None
             self._failed_at.clear()
         self._tell("closed", "the probe was answered")
 
-    def failed(self, because: str) -> bool:
+    def failed(self, ticket: Ticket, because: str) -> bool:
         """Count a failure and return whether the breaker is open now: the fifth in the window opens it, and a probe's does again."""
         now = self._now()
         with self._lock:
             self._failed_at.append(now)
             while now - self._failed_at[0] > self._window:
                 self._failed_at.popleft()
-            was_probe, self._is_probing = self._is_probing, False
+            was_probe = ticket == self._probe
+            self._probe = None if was_probe else self._probe
             if self._opened_at is not None and not was_probe:
                 return True
             if not was_probe and len(self._failed_at) < self._most:
@@ -79,10 +85,10 @@ class Breaker:
         self._tell("open", f"{counted}: {because}")
         return True
 
-    def abandoned(self) -> None:
-        """Forget a probe that ended without saying anything about the provider."""
+    def abandoned(self, ticket: Ticket) -> None:
+        """Forget a call that ended without saying anything about the provider: where it was the probe, another may be."""
         with self._lock:
-            self._is_probing = False
+            self._probe = None if ticket == self._probe else self._probe
 
     def refusal(self) -> BreakerOpen:
         """Return what to raise instead of calling."""
@@ -98,20 +104,20 @@ def guarded(ask: Complete, breaker: Breaker) -> Complete:
     """Return ``ask`` behind a breaker. The failure that opens it is raised as BreakerOpen: there is no sense in waiting for a retry."""
 
     def complete(request: ModelRequest) -> ModelReply:
-        breaker.admit()
+        ticket = breaker.let_through()
         try:
             reply = ask(request)
         except ModelUnavailable as failure:
             if not failure.is_transient:  # it answered: the mistake is ours
-                breaker.succeeded()
+                breaker.succeeded(ticket)
                 raise
-            if breaker.failed(failure.reason):
+            if breaker.failed(ticket, failure.reason):
                 raise breaker.refusal() from failure
             raise
         except BaseException:
-            breaker.abandoned()
+            breaker.abandoned(ticket)
             raise
-        breaker.succeeded()
+        breaker.succeeded(ticket)
         return reply
 
     return complete

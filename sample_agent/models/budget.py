@@ -1,11 +1,12 @@
-"""The hard ceilings: what a session may use in all, what one step may use. Checked before a call, against the most that it can cost."""
+"""The hard ceilings: what a session may use in all, and one call with its repairs. Checked before a call, against the most it can cost."""
 
 import json
 import threading
 from dataclasses import dataclass
+from typing import Protocol
 
-from .provider import PLAIN_ROLES, Complete, ModelReply, ModelRequest, Text, Thinking, TokenBudgetSpent, ToolOutcome, ToolRequest
 from .settings import ModelSettings
+from .types import PLAIN_ROLES, Complete, ModelReply, ModelRequest, Text, Thinking, TokenBudgetSpent, ToolOutcome, ToolRequest
 
 CHARS_PER_TOKEN = 3
 """Fewer than the usual four: an estimate above the truth keeps the ceiling hard."""
@@ -13,36 +14,39 @@ CHARS_PER_TOKEN = 3
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
-    """How much a session may use, how much of it is kept back for the closing summary, and how much one step may use."""
+    """How much a session may use, how much of it is kept back for the closing summary, and how much one call may use with its repairs."""
 
     session: int
     closing: int
-    step: int | None
+    call: int | None
 
 
-class SessionTokens:
-    """What each session has used and has under way; shared by all threads. Restored when another process takes a session over."""
+class SessionTokens(Protocol):
+    """Counts what each session has used and has under way, for all threads and processes that share the session."""
+
+    def used(self, session: str) -> int:
+        """Return the tokens that a session has used; calls under way count with the most they can cost."""
+
+    def reserve(self, session: str, needed: int, most: int) -> None:
+        """Set tokens aside for a call, or raise TokenBudgetSpent."""
+
+    def settle(self, session: str, reserved: int, spent: int) -> None:
+        """Replace what was set aside by what was really used."""
+
+
+class CountedHere:
+    """Counts in this process alone, as long as it lives: for what has no sessions that others could go on with."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._used: dict[str, int] = {}
 
     def used(self, session: str) -> int:
-        """Return the tokens that a session has used; calls under way count with the most they can cost."""
+        """As ``SessionTokens`` says."""
         return self._used.get(session, 0)
 
-    def restore(self, session: str, used: int) -> None:
-        """Set what a session had used before this process knew it."""
-        with self._lock:
-            self._used[session] = used
-
-    def forget(self, session: str) -> None:
-        """Drop a session that is closed."""
-        with self._lock:
-            self._used.pop(session, None)
-
     def reserve(self, session: str, needed: int, most: int) -> None:
-        """Set tokens aside for a call, or raise TokenBudgetSpent."""
+        """As ``SessionTokens`` says."""
         with self._lock:
             used = self._used.get(session, 0)
             if used + needed > most:
@@ -50,7 +54,7 @@ class SessionTokens:
             self._used[session] = used + needed
 
     def settle(self, session: str, reserved: int, spent: int) -> None:
-        """Replace what was set aside by what was really used."""
+        """As ``SessionTokens`` says."""
         with self._lock:
             self._used[session] = max(0, self._used.get(session, 0) - reserved + spent)
 
@@ -60,9 +64,9 @@ def budgeted(ask: Complete, tokens: SessionTokens, ceilings: Ceilings, settings:
 
     def complete(request: ModelRequest) -> ModelReply:
         needed = most_tokens(request, settings.thinking_tokens)
-        step = request.step_token_ceiling if request.step_token_ceiling is not None else ceilings.step
-        if step is not None and needed > step:
-            raise TokenBudgetSpent("step", used=0, needed=needed, budget=step)
+        call = request.call_token_ceiling if request.call_token_ceiling is not None else ceilings.call
+        if call is not None and needed > call:
+            raise TokenBudgetSpent("call", used=0, needed=needed, budget=call)
         most = ceilings.session if request.role == "summariser" else ceilings.session - ceilings.closing
         tokens.reserve(request.session, needed, most)
         spent = 0

@@ -21,8 +21,8 @@ from tracer import record
 from ..observe import Event, Observe
 from .likeness import facts_in
 from .prices import usd_of
-from .provider import Complete, Message, ModelReply, ModelRequest, Part, Text, Tokens
 from .settings import ModelSettings
+from .types import Complete, Message, ModelReply, ModelRequest, Part, Text, Tokens
 
 Vector = npt.NDArray[np.float32]
 Embed = Callable[[str], npt.NDArray[Any]]

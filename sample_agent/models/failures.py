@@ -3,23 +3,52 @@
 The clients of Anthropic and OpenAI are made from one template, so their exceptions carry the same names.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import anthropic
 import openai
 
-from .provider import ModelUnavailable
+from .types import ModelUnavailable
 
 TRANSIENT_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Asking again may help; anything else is our mistake or our account's, and asking again changes nothing."""
 
-CLIENT_ERRORS = (anthropic.AnthropicError, openai.OpenAIError, ValueError, AttributeError, TypeError, AssertionError)
-"""What the clients raise. The last four are a body that is no JSON, JSON of another shape than promised, or a stream without an end."""
+
+class UnreadableBody(Exception):
+    """An answer is no JSON, JSON of another shape than promised, or a stream without an end."""
+
+
+class BrokenOff(Exception):
+    """The connection ended in the middle of an answer."""
+
+
+CLIENT_ERRORS = (anthropic.AnthropicError, openai.OpenAIError, BrokenOff, UnreadableBody)
+"""What asking a provider may end with: its client's exceptions, and what ``reading`` makes of others."""
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Raise ``UnreadableBody`` for whatever a body of another shape leads to, ``BrokenOff`` where a stream ends too soon.
+
+    Only what reads bodies may stand in such a block: elsewhere the same exceptions are our own mistakes, and must not look like an outage.
+    """
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+        raise UnreadableBody(type(error).__name__) from error
+    except Exception as error:
+        # Not every client wraps what its transport raises amid a stream; which library that is depends on the client's version.
+        if not type(error).__module__.startswith(("httpx", "httpcore")):
+            raise
+        raise BrokenOff(type(error).__name__) from error
 
 
 def failure_of(error: Exception, provider: str) -> ModelUnavailable:
     """Return what a client's exception means. The provider's own words stay out: they may quote the prompt."""
     if isinstance(error, anthropic.APITimeoutError | openai.APITimeoutError):
         return ModelUnavailable("timed out", provider=provider, is_transient=True)
-    if isinstance(error, anthropic.APIConnectionError | openai.APIConnectionError):
+    if isinstance(error, anthropic.APIConnectionError | openai.APIConnectionError | BrokenOff):
         return ModelUnavailable("the connection failed", provider=provider, is_transient=True)
     if isinstance(error, anthropic.APIStatusError | openai.APIStatusError):
         return _of_status(error, provider)

@@ -7,7 +7,7 @@ from typing import Any
 from tracer import record
 
 from ..observe import Event, Observe
-from .provider import BreakerOpen, Complete, ModelReply, ModelRequest, ModelUnavailable
+from .types import BreakerOpen, Complete, ModelReply, ModelRequest, ModelUnavailable
 
 Translate = Callable[[str], str]
 """Takes the primary's model and returns the one of the same strength at the fallback."""

@@ -9,11 +9,11 @@ from openai.types.chat import ChatCompletion
 from tracer import llm_call
 
 from ..observe import Observe
-from .failures import CLIENT_ERRORS, failure_of
-from .provider import Complete, Message, ModelReply, ModelRequest, Part, Text, Tokens, ToolOutcome, ToolRequest, json_schema_of
+from .failures import CLIENT_ERRORS, failure_of, reading
 from .settings import ModelSettings
-from .telling import tell_answer, tell_failure
+from .telling import tell_answer, tell_failure, trace_headers
 from .tls import tls
+from .types import Complete, Message, ModelReply, ModelRequest, Part, Text, Tokens, ToolOutcome, ToolRequest, json_schema_of
 
 NAME = "openai"
 
@@ -47,20 +47,24 @@ def _ask(client: OpenAI, request: ModelRequest, body: dict[str, Any], stream: bo
     content = {key: body[key] for key in ("messages", "tools") if key in body}
     with llm_call(request.model, provider=NAME, max_tokens=request.max_tokens, **content) as call:
         try:
-            if stream:
-                with client.chat.completions.stream(**body, stream_options={"include_usage": True}) as events:
-                    for _ in call.stream(event.chunk for event in events if event.type == "chunk"):
-                        pass
-                    completion: ChatCompletion = events.get_final_completion()
-            else:
-                completion = client.chat.completions.create(**body)
-                call.record(completion)
-            reply = reply_of(completion)
+            with reading():
+                reply = reply_of(_completion(client, body, stream, call))
         except CLIENT_ERRORS as error:
             tell_failure(observe, request, failure_of(error, NAME))
             raise
         tell_answer(observe, request, reply)
         return reply
+
+
+def _completion(client: OpenAI, body: dict[str, Any], stream: bool, call: Any) -> ChatCompletion:
+    if not stream:
+        completion: ChatCompletion = client.chat.completions.create(**body, extra_headers=trace_headers())
+        call.record(completion)
+        return completion
+    with client.chat.completions.stream(**body, stream_options={"include_usage": True}, extra_headers=trace_headers()) as events:
+        for _ in call.stream(event.chunk for event in events if event.type == "chunk"):
+            pass
+        return events.get_final_completion()
 
 
 def wire_of(request: ModelRequest) -> dict[str, Any]:
@@ -102,6 +106,8 @@ def _user(message: Message) -> list[dict[str, Any]]:
 
 def reply_of(completion: ChatCompletion) -> ModelReply:
     """Return an answer in our own words; words before a tool request are its reason."""
+    if not completion.choices:
+        raise ValueError("an answer without a choice says nothing")
     choice = completion.choices[0]
     usage = completion.usage
     if usage is None:

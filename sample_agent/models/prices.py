@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from genai_prices import Usage, calc_price
 
-from .provider import Tokens
+from .types import Tokens
 
 
 @lru_cache(maxsize=10_000)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from tracer import record
 
 from ..observe import Event, Observe
-from .provider import Complete, Message, ModelReply, ModelRequest, OutputInvalid, Text, json_schema_of, said, turn_of
+from .types import Complete, Message, ModelReply, ModelRequest, OutputInvalid, Text, json_schema_of, said, turn_of
 
 MOST_ERROR_CHARS = 1_000
 FENCE = re.compile(r"^\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
@@ -21,9 +21,9 @@ def repairing(ask: Complete, repairs: int, observe: Observe) -> Complete:
 
     def complete(request: ModelRequest) -> ModelReply:
         asked = replace(request, system=request.system + instruction(request.schema)) if request.schema else request
-        ceiling = request.step_token_ceiling
+        ceiling = request.call_token_ceiling
         for attempt in range(repairs + 1):
-            reply = ask(replace(asked, step_token_ceiling=ceiling))
+            reply = ask(replace(asked, call_token_ceiling=ceiling))
             data, errors = check(reply, request.schema)
             if errors is None:
                 return replace(reply, data=data)
@@ -32,7 +32,7 @@ def repairing(ask: Complete, repairs: int, observe: Observe) -> Complete:
                 record("repair", **facts)
                 observe(Event("repair", reply.model, facts))
                 asked = _sent_back(asked, reply, errors)
-                # A step's ceiling holds for its repairs too.
+                # A call's ceiling holds for its repairs too.
                 ceiling = None if ceiling is None else ceiling - reply.tokens.total
         raise OutputInvalid(errors or "")
 

@@ -10,7 +10,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from tracer import record
 
 from ..observe import Event, Observe
-from .provider import Complete, ModelReply, ModelRequest, ModelUnavailable
+from .types import Complete, ModelReply, ModelRequest, ModelUnavailable
 
 Sleep = Callable[[float], None]
 """Waits that many seconds; a simulated clock moves on instead."""

@@ -4,8 +4,8 @@ import threading
 from dataclasses import dataclass, replace
 
 from .prices import usd_of
-from .provider import PLAIN_ROLES, Complete, ModelReply, ModelRequest, Role
 from .settings import ModelSettings, Tiers
+from .types import PLAIN_ROLES, Complete, ModelReply, ModelRequest, Role
 
 STRONG: frozenset[Role] = frozenset({"planner", "orchestrator", "judge"})
 """Few calls on which all others hang. The plain roles go to the small model; all else fills tools, whose schemas do half of the work."""

@@ -30,7 +30,11 @@ class Tiers:
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """Everything the model stack is built from. Seconds and tokens; the defaults are the ones of the case study."""
+    """Everything the model stack is built from. Seconds and tokens.
+
+    The defaults are the case study's: retries, repairs, breaker, tokens of a session. Of its models Sonnet, with GPT-4o behind it, does the
+    steps; routing lets a stronger one plan and a smaller one word.
+    """
 
     primary: Endpoint = Endpoint()
     fallback: Endpoint = Endpoint()
@@ -48,7 +52,7 @@ class ModelSettings:
     breaker_window_s: float = 60.0
     breaker_rest_s: float = 30.0
     session_tokens: int = 50_000
-    step_tokens: int | None = 12_000
+    call_tokens: int | None = 12_000
     closing_tokens: int = 2_000
     """Kept back from ``session_tokens`` for the summary that closes a session whose budget is spent."""
     thinking_tokens: int = 1024

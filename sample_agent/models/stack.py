@@ -26,25 +26,34 @@ from ..memory.embedding import embed
 from ..observe import Observe
 from .anthropic import anthropic_client, anthropic_provider
 from .breaker import Breaker, State, guarded
-from .budget import Ceilings, SessionTokens, budgeted
+from .budget import Ceilings, CountedHere, SessionTokens, budgeted
 from .cache import AnswerCache, cached
 from .fallback import falling_back
 from .openai import openai_client, openai_provider
-from .provider import Complete, ModelReply, ModelRequest
 from .repair import repairing
 from .retry import Patience, Sleep, retrying
 from .router import Savings, SavingsBook, counted, routed, translate
 from .settings import ModelSettings
+from .types import Complete, ModelReply, ModelRequest
 
-Now = Callable[[], datetime]
 Protect = Callable[[Complete, str], Complete]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What the stack finds around it: time, chance, who is told, and where tokens are counted."""
+
+    now: Callable[[], datetime]
+    sleep: Sleep
+    jitter: random.Random
+    observe: Observe
+    tokens: SessionTokens = field(default_factory=CountedHere)
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
     """What all sessions of the process have in common."""
 
-    tokens: SessionTokens = field(default_factory=SessionTokens)
     book: SavingsBook = field(default_factory=SavingsBook)
     breakers: dict[str, Breaker] = field(default_factory=dict)
     clients: list[Anthropic | OpenAI] = field(default_factory=list)
@@ -53,10 +62,9 @@ class Shared:
 class ModelStack:
     """Asks models as ``Complete`` promises. One for the process: breakers, cache and token counts are shared by all sessions."""
 
-    def __init__(self, complete: Complete, shared: "Shared") -> None:
+    def __init__(self, complete: Complete, shared: Shared) -> None:
         self._complete = complete
         self._shared = shared
-        self.tokens = shared.tokens
 
     def __call__(self, request: ModelRequest) -> ModelReply:
         """Ask a model; see ``Complete``."""
@@ -83,20 +91,20 @@ class ModelStack:
         self.close()
 
 
-def build_stack(settings: ModelSettings, *, now: Now, sleep: Sleep, jitter: random.Random, observe: Observe) -> ModelStack:
+def build_stack(settings: ModelSettings, around: Around) -> ModelStack:
     """Build the model stack of this process."""
     shared = Shared()
 
     def protected(ask: Complete, provider: str) -> Complete:
-        breaker = shared.breakers[provider] = Breaker(provider, settings, now, observe)
+        breaker = shared.breakers[provider] = Breaker(provider, settings, around.now, around.observe)
         patience = Patience(settings.attempts, settings.longest_wait_s)
-        return retrying(guarded(ask, breaker), patience, sleep, jitter, observe)
+        return retrying(guarded(ask, breaker), patience, around.sleep, around.jitter, around.observe)
 
-    ask = counted(_providers(settings, protected, shared, observe), shared.book, settings)
-    ceilings = Ceilings(settings.session_tokens, settings.closing_tokens, settings.step_tokens)
-    ask = repairing(budgeted(ask, shared.tokens, ceilings, settings), settings.repairs, observe)
+    ask = counted(_providers(settings, protected, shared, around.observe), shared.book, settings)
+    ceilings = Ceilings(settings.session_tokens, settings.closing_tokens, settings.call_tokens)
+    ask = repairing(budgeted(ask, around.tokens, ceilings, settings), settings.repairs, around.observe)
     if settings.cache != "off":
-        ask = cached(ask, AnswerCache(settings, embed, now), observe)
+        ask = cached(ask, AnswerCache(settings, embed, around.now), around.observe)
     return ModelStack(routed(ask, settings), shared)
 
 

@@ -1,9 +1,11 @@
-"""What the ledger of truth is told about a real call: plain values, the same that the call's span carries."""
+"""What is told about a real call: to the ledger of truth plain values, the same that its span carries; to the provider the trace's id."""
 
 from typing import Any
 
+from tracer import inject
+
 from ..observe import Event, Observe
-from .provider import ModelReply, ModelRequest, ModelUnavailable
+from .types import ModelReply, ModelRequest, ModelUnavailable
 
 
 def tell_answer(observe: Observe, request: ModelRequest, reply: ModelReply) -> None:
@@ -33,3 +35,11 @@ def tell_failure(observe: Observe, request: ModelRequest, failure: ModelUnavaila
     """Tell of a call that ended without an answer, within its span too."""
     facts = {"role": request.role, "provider": failure.provider, "model": request.model, "error": failure.reason}
     observe(Event("llm", request.model, facts))
+
+
+def trace_headers() -> dict[str, str]:
+    """Return the header by which the provider's side can be found in our trace; none where nothing is recorded.
+
+    Baggage stays here: it names the session and the user, who are nobody's business outside.
+    """
+    return {name: value for name, value in inject({}).items() if name == "traceparent"}

@@ -8,14 +8,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..models.provider import Complete, ModelRequest, said
 from ..models.settings import ModelSettings
+from ..models.stack import Around
+from ..models.types import Complete, ModelRequest, said
 from ..observe import ignore
 from ..prompts import blocks, system_prompt
 from .format import Turn
 from .runner import Played
 
-Build = Callable[..., Complete]
+Build = Callable[[ModelSettings, Around], Complete]
 """Builds a model stack, as ``models.stack.build_stack`` does."""
 
 
@@ -30,7 +31,7 @@ class Grade(BaseModel):
 
 def grade(played: Played, models: ModelSettings, build: Build) -> list[Grade]:
     """Return a grade a turn. Raises what the model layer raises."""
-    complete = build(models, now=lambda: datetime.now(UTC), sleep=time.sleep, jitter=random.Random(1), observe=ignore)
+    complete = build(models, Around(now=lambda: datetime.now(UTC), sleep=time.sleep, jitter=random.Random(1), observe=ignore))
     return list(_grades(played, complete))
 
 

@@ -60,7 +60,7 @@ def play(scenario: Scenario, architecture: Architecture, stage: Stage | None = N
         _set(domain, scenario)
         settings = replace(_with(stage.settings, scenario.settings), architecture=architecture)
         models = replace(settings.models, primary=Endpoint(server.url), fallback=Endpoint(f"{server.url}/v1"))
-        company = _Company(World(domain, state, clock.now, clock.sleep), replace(settings, models=models), clock, stage, scenario)
+        company = _Processes(World(domain, state, clock.now, clock.sleep), replace(settings, models=models), clock, stage, scenario)
         answers, problems = [], []
         with closing(company):
             for number, turn in enumerate(scenario.turns, 1):
@@ -74,7 +74,7 @@ def play(scenario: Scenario, architecture: Architecture, stage: Stage | None = N
     return Played(scenario, architecture, tuple(answers), tuple(problems))
 
 
-class _Company:
+class _Processes:
     """The processes that answer, one after another."""
 
     def __init__(self, world: World, settings: AgentSettings, clock: SimulatedClock, stage: Stage, scenario: Scenario) -> None:
@@ -158,7 +158,7 @@ def _canned(spec: ToolSpec, results: Sequence[Mapping[str, Any]]) -> Any:
 
 def check(answer: Answer, expects: Expects) -> list[str]:
     """Return what is different from what is expected of a turn."""
-    entries = list(_all(answer.ledger.runs))
+    entries = list(all_entries(answer.ledger.runs))
     return [
         *_check_end(answer, expects),
         *_check_calls([one for one in entries if one["kind"] == "tool"], expects),
@@ -223,10 +223,11 @@ def tokens_of(entries: Iterable[Entry]) -> int:
     return sum(one["input_tokens"] + one["output_tokens"] for one in entries if one["kind"] == "llm" and one["error"] is None)
 
 
-def _all(entries: Iterable[Entry]) -> Iterator[Entry]:
+def all_entries(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Yield entries of a ledger with all that happened inside them, in reading order."""
     for entry in entries:
         yield entry
-        yield from _all(entry["steps"])
+        yield from all_entries(entry["steps"])
 
 
 def _check_calendars(domain: DomainStore, scenario: Scenario) -> Iterator[str]:

@@ -1,34 +1,8 @@
-"""Who may do what: the fewest tools for a task, and only the session's own clients and their appointments."""
-
-from types import MappingProxyType
+"""Who may do what: only the session's own clients and their appointments. Which tools a task has is in ``tasks.py``."""
 
 from ..domain.appointments import get_appointment, not_found
 from ..tools.contract import Arguments, ToolContext
 from ..tools.views import check_reachable
-
-TASKS = MappingProxyType(
-    {
-        "book": frozenset({"get_client_preferences", "check_availability", "book_appointment", "send_confirmation"}),
-        "reschedule": frozenset({"get_client_preferences", "check_availability", "reschedule_appointment", "send_confirmation"}),
-        "cancel": frozenset({"get_client_preferences", "cancel_appointment"}),
-        "confirm": frozenset({"get_client_preferences", "send_confirmation"}),
-        "enquire": frozenset({"get_client_preferences", "check_availability"}),
-    }
-)
-"""The tools that each task needs, and no others."""
-
-SPECIALISTS = MappingProxyType(
-    {
-        "calendar": frozenset({"check_availability", "book_appointment", "cancel_appointment", "reschedule_appointment"}),
-        "client": frozenset({"get_client_preferences", "send_confirmation"}),
-    }
-)
-"""The tools of each agent where several work together; a task narrows them further."""
-
-
-def tools_for(*tasks: str) -> frozenset[str]:
-    """Return the tools that these tasks need together; a task nobody knows, and no task, may only look."""
-    return frozenset().union(*(TASKS.get(task, TASKS["enquire"]) for task in tasks or ("enquire",)))
 
 
 def check_authorised(context: ToolContext, arguments: Arguments) -> None:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from ..observe import Guarded, Observe, ignore
-from .patterns import LEAKS
+from .patterns import LEAKS, REMOVED
 from .verdict import record_verdict
 
-REMOVED = "[removed]"
 WITHHELD = "I'm sorry, I can't show that answer. I can help you to find, book, move or cancel an appointment."
 """Stands in place of an answer that leaked the canary, or of which nothing was left."""
 

@@ -2,6 +2,9 @@
 
 import re
 
+REMOVED = "[removed]"
+"""Stands where something was taken out, on the way in and on the way out."""
+
 # Words between two others, few enough that a pattern stays within a sentence and costs next to nothing on hostile text.
 _FEW = r"(?:[\w'’-]+[\s,;:.\"'*_-]+){0,5}?"
 _GAP = r"[\s,;:.\"'*_-]+"
@@ -58,7 +61,9 @@ INJECTIONS = (
         "mass disclosure",
         _compile(
             r"\b(?:send|e-?mail|forward|post|upload|export|transmit|copy|list|dump|show|give|reveal)\b", _GAP, _FEW,
-            r"(?:(?:all|every|entire|whole|other|complete)", _GAP, _FEW, r"(?:clients?|customers?)\b",
+            # Many clients, or any other one: "all appointments of client 10422" is about one, and may well be the asker's own.
+            r"(?:(?:all|every|entire|whole|other|complete)", _GAP, _FEW, r"(?:clients|customers)\b(?! ?#?\d)",
+            r"|(?:every|each|(?:an)?other)", _GAP, r"(?:(?:other|single)", _GAP, r")?(?:client|customer)\b",
             r"|(?:client|customer)s?['’]? (?:database|list|records)|credentials|passwords?|api keys?)",
         ),
     ),
@@ -66,7 +71,8 @@ INJECTIONS = (
         "claimed authority",
         _compile(
             r"\b(?:admin\w*|system|developers?|anthropic|openai|security team|it department|management)\b", _GAP, _FEW,
-            r"(?:override|overrides|has authori[sz]ed|have authori[sz]ed|pre-?authori[sz]ed)\b",
+            r"(?:override|overrides|pre-?authori[sz]ed|(?:has|have) authori[sz]ed (?:you|me|us|full|all|access|disclosure|release",
+            r"|(?:this|the|an?) (?:request|access|session|chat|action|operation|command|change|disclosure|release|transfer|export)))\b",
         ),
     ),
     (
@@ -82,9 +88,9 @@ INJECTIONS = (
 
 HIDDEN = re.compile(
     "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200c\u200e\u200f"
-    "\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f\U000e0100-\U000e01ef]"
+    "\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f\U000e0100-\U000e01ef]"
 )
-"""Characters that nobody sees and models read: controls, zero widths, changes of direction, tags."""
+"""Characters that nobody sees and models read: controls, zero widths, changes of direction, halves of characters, tags."""
 
 JOINERS = re.compile("[\u200d\ufe00-\ufe0f]")
 """Characters that emoji are made with, and words broken by: taken out, yet no sign of harm."""
@@ -109,7 +115,10 @@ LEAKS = (
     (
         "key",
         re.compile(
-            r"\b(?:api[_ -]?key|secret(?:[_ -]?key)?|access[_ -]?token|password|passwd|pwd)\s*(?:[:=]|is\b)\s*\S{6,}", re.IGNORECASE
+            # After "is" only what looks like one: in quotes, or with a digit or a sign in it that no plain word has.
+            r"\b(?:api[_ -]?key|secret(?:[_ -]?key)?|access[_ -]?token|password|passwd|pwd)"
+            r"\s*(?:(?:is\s*)?[:=]\s*\S{6,}|is\s+(?:[\"'`“‘]\S{6,}|(?=[^\s\d@#$%^&*_!~+/=]{0,40}[\d@#$%^&*_~+/=])\S{6,}))",
+            re.IGNORECASE,
         ),
     ),
     (

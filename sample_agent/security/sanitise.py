@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..observe import Guarded, Observe, ignore
-from .patterns import HIDDEN, INJECTIONS, JOINERS, LOOKALIKES
+from .patterns import HIDDEN, INJECTIONS, JOINERS, LOOKALIKES, REMOVED
 from .verdict import record_verdict
 
-REMOVED = "[removed]"
 MOST_CHARS = 8_000
 
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
@@ -46,14 +45,14 @@ def seal(text: str) -> str:
     return text.translate(_SEAL)
 
 
-def admit_text(source: str, text: str, observe: Observe = ignore) -> str:
+def clean_text(source: str, text: str, observe: Observe = ignore) -> str:
     """Sanitise text that came from outside, with the verdict recorded."""
     sanitised = sanitise(text)
     _record(source, sanitised.found, observe)
     return sanitised.text
 
 
-def admit_content(source: str, content: Mapping[str, Any], observe: Observe = ignore) -> dict[str, Any]:
+def clean_content(source: str, content: Mapping[str, Any], observe: Observe = ignore) -> dict[str, Any]:
     """Sanitise every text in a tool's result. A verdict is recorded only where something was found: most results are numbers and ids."""
     found: list[str] = []
     clean = {key: _walk(value, found) for key, value in content.items()}

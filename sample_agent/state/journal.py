@@ -26,7 +26,7 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
-class Recovery:
+class Recovered:
     """What became of an intent that a dead process left open."""
 
     intent: Intent
@@ -62,7 +62,7 @@ class Journal:
         return tuple(_intent(row) for row in self._store.rows(query, (session_id,)))
 
 
-def recover(journal: Journal, domain: DomainStore, session_id: str, observe: Observe = ignore) -> tuple[Recovery, ...]:
+def recover(journal: Journal, domain: DomainStore, session_id: str, observe: Observe = ignore) -> tuple[Recovered, ...]:
     """Close what a dead process left open in a session, each after asking the calendars whether it was done; recorded, if there was any.
 
     Call it when a session is taken over, before anything else is done in it. What was not done was never promised to anybody.
@@ -71,12 +71,12 @@ def recover(journal: Journal, domain: DomainStore, session_id: str, observe: Obs
     for intent in journal.unfinished(session_id):
         outcome = find_outcome(domain, intent.key)
         journal.finish(intent.key, outcome if outcome is not None else {"error": "not done", "code": "abandoned"})
-        recoveries.append(Recovery(intent, outcome is not None))
+        recoveries.append(Recovered(intent, outcome is not None))
         _record(recoveries[-1], observe)
     return tuple(recoveries)
 
 
-def _record(recovery: Recovery, observe: Observe) -> None:
+def _record(recovery: Recovered, observe: Observe) -> None:
     text = f"{recovery.intent.tool} was {'done' if recovery.was_done else 'not done'} before the last process ended"
     with step("recover", kind="memory") as recovering:
         recovering.input(recovery.intent.arguments)

@@ -14,7 +14,7 @@ from ..memory.conversation import Conversation, Summarise, Turn, condense, summa
 from ..observe import Observe, ignore
 from .store import StateStore
 
-IDLE_TTL_S = 30 * 60
+IDLE_TTL_S = 30 * 60.0
 _MOST_TRIES = 5
 
 
@@ -39,6 +39,14 @@ class Session:
     """How it came to be open: new; this process' own; another process'; or in place of a closed one."""
 
 
+Closed = Callable[[str, str, str], None]
+"""Takes the session's id, its user's, and its summary, "" where nothing was said."""
+
+
+def forget(session_id: str, user_id: str, summary: str) -> None:
+    """Do nothing about a closed session."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keeping:
     """How sessions are kept. ``summarise`` must not raise."""
@@ -48,6 +56,8 @@ class Keeping:
     summarise: Summarise
     ttl_s: float = IDLE_TTL_S
     observe: Observe = ignore
+    closed: Closed = forget
+    """Is told of each session that was closed here, once."""
 
 
 class Sessions:
@@ -115,12 +125,17 @@ class Sessions:
             raise SessionTaken(session.id)
         return summary
 
-    def close_idle(self) -> tuple[tuple[str, str, str], ...]:
-        """Summarise and close every session that is idle too long, whoever owned it; return (id, user, summary) of each."""
-        latest_s = self._now_s() - self._keeping.ttl_s
-        rows = self._store.rows("SELECT * FROM session WHERE closed_because IS NULL AND touched_s < ? ORDER BY touched_s", (latest_s,))
-        closed = [(row["id"], row["user_id"], self._close(row, "idle")) for row in rows]
-        return tuple((session_id, user_id, summary) for session_id, user_id, summary in closed if summary is not None)
+    def are_idle(self) -> bool:
+        """Say whether there is any session to close."""
+        return bool(self._idle())
+
+    def close_idle(self) -> tuple[str, ...]:
+        """Summarise and close every session that is idle too long, whoever owned it; return their ids."""
+        return tuple(row["id"] for row in self._idle() if self._close(row, "idle") is not None)
+
+    def _idle(self) -> list[Row]:
+        query = "SELECT * FROM session WHERE closed_because IS NULL AND touched_s < ? ORDER BY touched_s, id"
+        return self._store.rows(query, (self._now_s() - self._keeping.ttl_s,))
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -142,7 +157,10 @@ class Sessions:
     def _close(self, row: Row, because: str) -> str | None:
         """Close a session as it was read, and return its summary; None where it was changed since."""
         summary = self._summarise("close session", row)
-        return summary if self._replace_turns(row, summary, "closed_because = ?", because) else None
+        if not self._replace_turns(row, summary, "closed_because = ?", because):
+            return None
+        self._keeping.closed(row["id"], row["user_id"], summary)
+        return summary
 
     def _replace_turns(self, row: Row, summary: str, change: str, value: str) -> bool:
         values = (summary, self._now_s(), value, row["id"], row["version"])

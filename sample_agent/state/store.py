@@ -1,4 +1,4 @@
-"""The external store of everything that outlives a process: sessions, notes, intents, agreements, limits, the queue, episodes."""
+"""The store of everything that outlives a process: sessions, notes, intents, agreements, limits, spending, the queue, episodes, answers."""
 
 from pathlib import Path
 
@@ -29,6 +29,10 @@ CREATE TABLE IF NOT EXISTS admission (
     number INTEGER PRIMARY KEY, limit_name TEXT NOT NULL, whose TEXT NOT NULL, at_s REAL NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS admission_of ON admission (limit_name, whose, at_s);
+CREATE TABLE IF NOT EXISTS spending (session_id TEXT PRIMARY KEY, tokens INTEGER NOT NULL, touched_s INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS answered (
+    whose TEXT NOT NULL, question TEXT NOT NULL, text TEXT NOT NULL, at_s INTEGER NOT NULL, PRIMARY KEY (whose, question)
+) STRICT;
 CREATE TABLE IF NOT EXISTS escalation (
     number INTEGER PRIMARY KEY AUTOINCREMENT, session_id TEXT NOT NULL, user_id TEXT NOT NULL, content TEXT NOT NULL, at_s INTEGER NOT NULL,
     taken_by TEXT

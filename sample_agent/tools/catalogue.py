@@ -1,4 +1,4 @@
-"""The six tools."""
+"""The six tools. A client's appointments have no tool of their own: ``get_client_preferences`` lists the next of them."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -16,6 +16,11 @@ ALL_CLIENTS = frozenset({"*"})
 """``allowed_clients`` of somebody who works here."""
 
 
+def covers(allowed: frozenset[str], client_id: str) -> bool:
+    """Say whether who may act for these clients may act for that one."""
+    return allowed >= ALL_CLIENTS or client_id in allowed
+
+
 class ToolError(DomainError):
     """A call that cannot be done, in words that a model can act on. Its ``code`` is what programs compare."""
 
@@ -43,7 +48,7 @@ class Intents(Protocol):
 
 
 Admit = Callable[[str, str, str], float | None]
-"""Takes (action, session id, user id); None lets it happen and counts it, else the seconds to wait. See ``limits.py``."""
+"""Takes (action, session id, user id); None lets it happen and counts it, else the seconds to wait. See ``rates.py``."""
 
 
 def refuse_unconfirmed(key: str) -> bool:
@@ -85,7 +90,7 @@ class ToolContext:
 
     def may_see(self, client_id: str) -> bool:
         """Say whether this session acts for a client."""
-        return self.allowed_clients == ALL_CLIENTS or client_id in self.allowed_clients
+        return covers(self.allowed_clients, client_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

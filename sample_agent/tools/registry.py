@@ -67,9 +67,7 @@ def _failed(code: str, message: str) -> ToolResult:
     return ToolResult(ok=False, content={"error": message, "code": code}, error=message, code=code)
 
 
-def _check(
-    name: str, arguments: Mapping[str, Any], context: ToolContext, specs: Mapping[str, ToolSpec]
-) -> tuple[ToolSpec, Arguments]:
+def _check(name: str, arguments: Mapping[str, Any], context: ToolContext, specs: Mapping[str, ToolSpec]) -> tuple[ToolSpec, Arguments]:
     """Return the tool and its valid arguments, having recorded the verdict; raises ``DomainError`` where the verdict is no."""
     try:
         spec = _get_spec(name, context, specs)

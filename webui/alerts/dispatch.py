@@ -11,12 +11,15 @@ from ingest.store.casebook import Case, read_case
 from ingest.store.outbox import written_since
 
 from .hook import hook_body
+from .letter import Letter
 from .mail import message_id
 from .message import Brief, Desk, write_letter
 from .render import as_html, as_text
 from .stages import OWED, History, Notice, owed, plan, throttle, told
 
 _HOUR_NS = 3_600 * 10**9
+_NO_LETTERS = ("test", "daily", "weekly")
+"""Kinds that take no room from alerts."""
 
 NOBODY = ""
 """The receiver of what nobody is told: it can be read in the pages."""
@@ -31,6 +34,8 @@ class Outlets(msgspec.Struct, frozen=True):
     webhooks: tuple[str, ...] = ()
     can_mail: bool = False
     """False: mails are written and kept to be read, since there is no server to send them."""
+    digest_minute: int | None = None
+    """At which minute of the day, on the desk's clock, the mail of the day is written; None: never."""
 
     def targets(self) -> list[tuple[str, str, str]]:
         """Return (channel, receiver, state) of a parcel for each receiver; somebody who reads the pages if there is none."""
@@ -71,32 +76,47 @@ def _busiest(conn: Connection, now_ns: int) -> History:
     for channel, receiver, kind, created_ns in written_since(conn, now_ns - _HOUR_NS):
         if kind == "digest":
             last_ns = max(created_ns, last_ns or 0)
-        elif kind != "test":
+        elif kind not in _NO_LETTERS:
             letters[channel, receiver] = letters.get((channel, receiver), 0) + 1
     return History(max(letters.values(), default=0), last_ns)
 
 
 def _parcel(brief: Brief, outlets: Outlets, target: tuple[str, str, str], place: str) -> Parcel:
-    channel, receiver, state = target
     notice, first = brief.notice, brief.notice.first
     letter = write_letter(brief)
-    is_mail = channel == "mail"
-    return Parcel(
+    blank = Parcel(
         project_id=first.project_id,
         alert_id=first.id,
         alert_ids=pack_ids([one.id for one in notice.alerts]),
         kind=notice.kind,
         severity=first.severity,
-        channel=channel,
-        receiver=receiver,
-        message_id=message_id(place, receiver, outlets.domain),
-        thread=message_id(_root(notice, place), receiver, outlets.domain),
+        channel="",
+        receiver="",
+        message_id="",
+        thread=_root(notice, place),
         subject=letter.subject,
-        body=as_text(letter) if is_mail else hook_body(brief, letter),
-        html=as_html(letter) if is_mail else "",
-        state=state,
+        body="" if target[0] == "mail" else hook_body(brief, letter),
+        html="",
+        state="",
         created_ns=brief.now_ns,
         next_ns=brief.now_ns,
+    )
+    return address_parcel(blank, letter, outlets, target, place)
+
+
+def address_parcel(blank: Parcel, letter: Letter, outlets: Outlets, target: tuple[str, str, str], place: str) -> Parcel:
+    """Return a parcel for one (channel, receiver, state); its thread, where it names any, is a place like its own."""
+    channel, receiver, state = target
+    is_mail = channel == "mail"
+    return msgspec.structs.replace(
+        blank,
+        channel=channel,
+        receiver=receiver,
+        state=state,
+        message_id=message_id(place, receiver, outlets.domain),
+        thread=message_id(blank.thread or place, receiver, outlets.domain),
+        body=as_text(letter) if is_mail else blank.body,
+        html=as_html(letter) if is_mail else "",
     )
 
 

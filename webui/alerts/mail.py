@@ -85,6 +85,8 @@ def compose(parcel: Parcel, sender: Sender) -> bytes:
     mail.set_content(cut(parcel.body), cte="quoted-printable")
     if parcel.html:
         mail.add_alternative(parcel.html, subtype="html", cte="quoted-printable")
+        # Sent again, it is the very same mail.
+        mail.set_boundary(f"=_{hashlib.sha256(parcel.message_id.encode('utf-8', 'replace')).hexdigest()[:32]}")
     return mail.as_bytes()
 
 

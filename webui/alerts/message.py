@@ -12,6 +12,7 @@ from tracer.redact import Redaction
 from webui.analysis.detectors.catalogue import rule_of
 from webui.format import clip, duration, money, plural
 
+from .amounts import expected
 from .engine import run_goes_on
 from .letter import Deed, Letter, Line, Piece, RunLine, subject_line
 from .links import VALID_NS, Permit, sign
@@ -75,15 +76,15 @@ def _firing(brief: Brief) -> Letter:
     again = {"raised": "now ", "reminder": "still: "}.get(brief.notice.kind, "")
     return Letter(
         severity=alert.severity,
-        subject=_subject(brief, f"{again}{sentence}", sums),
+        subject=_subject(brief, f"{again}{_brief_sentence(alert)}", sums),
         meta=_meta(brief),
-        headline=f"{_first_up(again)}{sentence}{_within(sums)}{_in_runs(brief)}.",
-        headline_bad=_costing(sums),
+        headline=f"{_first_up(again)}{sentence}{_within(sums) if brief.case.runs else ''}{_in_runs(brief)}.",
+        headline_bad=_costing(brief, sums),
         deeds=tuple(_deeds(brief)),
         deeds_note=f"Each opens one page that asks once more; opening it changes nothing. No sign-in needed, valid until {_until(brief)}.",
         lines=tuple(_lines(brief, sums)),
-        runs_title=f"The {plural(alert.runs, 'run')} behind it" if alert.runs > 1 else "The run behind it",
-        runs=tuple(_run_line(brief, run, fact) for run, fact in brief.case.runs[:_SHOWN_RUNS]),
+        runs_title=_runs_title(brief),
+        runs=tuple(_run_line(brief, run, fact) for run, fact in (brief.case.runs or brief.case.contributors)[:_SHOWN_RUNS]),
         others_title="Also firing for this agent",
         others=_others(brief),
         ends=tuple(_ends(brief)),
@@ -97,20 +98,38 @@ def _resolved(brief: Brief) -> Letter:
     spent = f" {money(sums.so_far)} in all." if sums.so_far else ""
     return Letter(
         severity="resolved",
-        subject=subject_line(alert.severity, _sentence(alert), over=True),
+        subject=subject_line(alert.severity, _brief_sentence(alert), over=True),
         meta=_meta(brief, "Resolved"),
         headline=f"Over after {lasted}: {_sentence(alert)}.{spent}",
         headline_bad="",
-        runs_title=f"The {plural(alert.runs, 'run')} behind it" if alert.runs > 1 else "The run behind it",
-        runs=tuple(_run_line(brief, run, fact) for run, fact in brief.case.runs[:_SHOWN_RUNS]),
+        runs_title=_runs_title(brief),
+        runs=tuple(_run_line(brief, run, fact) for run, fact in (brief.case.runs or brief.case.contributors)[:_SHOWN_RUNS]),
         others_title="Also over",
         others=_others(brief),
         foot=tuple(_foot(brief)),
     )
 
 
+def _runs_title(brief: Brief) -> str:
+    if not brief.case.runs:
+        return "The latest of them" if brief.alert.rule == "A2" else "The runs that contribute most"
+    return f"The {plural(brief.alert.runs, 'run')} behind it" if brief.alert.runs > 1 else "The run behind it"
+
+
 def _sentence(alert: Alert) -> str:
     return masked(alert.sentence, _SENTENCE_CHARS).rstrip(".")
+
+
+_REPEATS = {"L1": "repeated {what} {n}", "L2": "repeated {what} {n}", "L3": "went {n} round {what}", "L4": "had {what} fail {n}"}
+
+
+def _brief_sentence(alert: Alert) -> str:
+    """Return the sentence as a subject has it: who, what, how often, in this order, since the end may be cut."""
+    words = _REPEATS.get(alert.rule)
+    if words is None:
+        return _sentence(alert)
+    said = words.format(what=masked(alert.subject, _NAME_CHARS // 2), n=f"{alert.observed:,.0f} times")
+    return f"{masked(alert.agent, _NAME_CHARS // 2)} {said}"
 
 
 def _first_up(words: str) -> str:
@@ -133,12 +152,14 @@ def _span(length_ns: int) -> str:
     return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} d"
 
 
-def _costing(sums: Money) -> str:
+def _costing(brief: Brief, sums: Money) -> str:
+    """Say what it costs. What an hour of many runs cost is in the sentence of its alert where that is about money."""
     if not sums.so_far:
         return ""
-    if sums.by_morning is None:
-        return f"{money(sums.so_far)} so far."
-    return f"{money(sums.so_far)} so far, about {_about(sums.by_morning)} by 08:00 if nothing is done."
+    so_far = f"{money(sums.so_far)} so far" if brief.case.runs else ""
+    ahead = f"about {_about(sums.by_morning)} by 08:00 if nothing is done" if sums.by_morning is not None else ""
+    words = ", ".join(one for one in (so_far, ahead) if one)
+    return f"{_first_up(words)}." if words else ""
 
 
 def _about(nanos: int) -> str:
@@ -149,7 +170,7 @@ def _about(nanos: int) -> str:
 
 def _subject(brief: Brief, sentence: str, sums: Money) -> str:
     """Return the subject: where it would be too long, the sentence gives way and the money stays."""
-    spent = f", {money(sums.so_far)}{_within(sums)}" if sums.so_far else ""
+    spent = f", {money(sums.so_far)}{_within(sums)}" if sums.so_far and brief.case.runs else ""
     ahead = f", about {_about(sums.by_morning)} by 08:00" if sums.by_morning and sums.so_far else ""
     money_words = spent + ahead
     room = 120 - len(f"[{brief.alert.severity}] ") - len(money_words)
@@ -197,10 +218,13 @@ def _lines(brief: Brief, sums: Money) -> Iterator[Line]:
     spent = list(_money_pieces(case, sums))
     if spent:
         yield Line("Money", tuple(spent), *_bars(brief))
+    if case.split:
+        shares = ", ".join(f"{clip(one.name, _NAME_CHARS)} {money(one.nanos)} ({one.share:.0%})" for one in case.split)
+        yield Line("Spent by", (Piece(shares),))
     if alert.detail:
         yield Line(_about_label(alert), (Piece(clip(alert.subject, _NAME_CHARS), is_data=True), Piece("  "),
                                          Piece(masked(alert.detail, _DETAIL_CHARS), is_data=True)))  # fmt: skip
-    yield Line("Expected", (Piece(_expected(alert)),))
+    yield Line("Expected", (Piece(expected(alert)),))
     first = min(case.runs, key=lambda pair: pair[0].since_ns, default=None)
     if first is not None:
         at = _local(first[0].since_ns, brief.desk.zone)
@@ -216,7 +240,7 @@ def _money_pieces(case: Case, sums: Money) -> Iterator[Piece]:
             yield Piece(f"unpriced: {plural(unpriced, 'model call')} of a model without a known price.")
         return
     yield Piece(f"{money(sums.so_far)}{_within(sums)}")
-    yield Piece(f", now {money(sums.rate)} an hour." if sums.rate else ".")
+    yield Piece(f", now {_about(sums.rate)} an hour." if sums.rate else ".")
     if case.alert.wasted_nanos:
         yield Piece(f" {money(case.alert.wasted_nanos)} of it after it should have stopped.")
     if case.usual_nanos is not None:
@@ -239,14 +263,6 @@ def _bars(brief: Brief) -> tuple[tuple[float, ...], str]:
 
 def _about_label(alert: Alert) -> str:
     return {"L": "What repeats", "P": "What it was"}.get(alert.rule[:1], "What it is")
-
-
-def _expected(alert: Alert) -> str:
-    rule = rule_of(alert.rule)
-    if alert.expected:
-        return alert.expected
-    limit = f"fewer than {_figure(alert.threshold)} {rule.unit}" + (" in a run" if rule.kind == "run" else "")
-    return f"{limit}, the limit for {'critical' if alert.severity == 'critical' else 'a warning'}; {_figure(alert.observed)} seen."
 
 
 def _figure(number: float) -> str:

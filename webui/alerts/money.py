@@ -28,13 +28,17 @@ class Money(msgspec.Struct, frozen=True):
 def money_of(case: Case, now_ns: int, zone: tzinfo) -> Money:
     """Return the figures of a case. What its runs cost is what it costs; a series alert costs what its agent spent meanwhile."""
     known = [fact.cost_nanos for _, fact in case.runs if fact is not None and fact.cost_nanos is not None]
-    since_ns = min((run.since_ns for run, _ in case.runs), default=case.alert.opened_ns)
+    since_ns = min((run.since_ns for run, _ in case.runs), default=_first_minute_ns(case))
     morning_ns = next_morning(now_ns, zone)
     rate = _rate_of_runs(case, now_ns) if case.runs else _rate_of_minutes(case, now_ns)
     so_far = sum(known) if known else (None if case.runs else sum(nanos for _, nanos in case.minutes) or None)
     by_morning = None if rate is None else (so_far or 0) + round(rate * (morning_ns - now_ns) / _HOUR_NS)
     until_ns = now_ns if rate is not None else max((run.last_ns for run, _ in case.runs), default=now_ns)
     return Money(so_far, rate, by_morning, morning_ns, since_ns, until_ns)
+
+
+def _first_minute_ns(case: Case) -> int:
+    return min((minute for minute, _ in case.minutes), default=case.alert.opened_ns // _MINUTE_NS) * _MINUTE_NS
 
 
 def _rate_of_runs(case: Case, now_ns: int) -> int | None:

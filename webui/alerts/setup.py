@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable
 from datetime import datetime, tzinfo
+from zoneinfo import ZoneInfo
 
 from ingest.listen import url_host
 from ingest.settings import Settings, SettingsError
@@ -34,9 +35,22 @@ def base_url(settings: Settings) -> str:
 
 def make_desk(settings: Settings, store: Store, zone: tzinfo | None = None) -> Desk:
     """Return who writes, on this machine's wall clock unless told otherwise. Raises ``StoreBusy``."""
-    local = zone or datetime.now().astimezone().tzinfo
+    local = zone or _zone_of(settings.alert_digest) or datetime.now().astimezone().tzinfo
     assert local is not None
     return Desk(base_url(settings), signing_key(store, settings.secret_key), local)
+
+
+def _zone_of(digest: str) -> tzinfo | None:
+    zone = digest.partition(" ")[2]
+    return ZoneInfo(zone) if zone else None
+
+
+def _minute_of(digest: str) -> int | None:
+    """Return the minute of the day at which the mail of the day is written; None for ``off``."""
+    if digest == "off":
+        return None
+    hour, minute = digest.partition(" ")[0].split(":")
+    return 60 * int(hour) + int(minute)
 
 
 def make_outlets(settings: Settings, store: Store, zone: tzinfo | None = None) -> Outlets:
@@ -47,7 +61,8 @@ def make_outlets(settings: Settings, store: Store, zone: tzinfo | None = None) -
     except BadAddress as error:
         raise SettingsError(f"CLEW_ALERT_FROM and CLEW_ALERT_TO are mail addresses: {error}") from error
     webhooks = ("webhook",) if settings.webhook_url else ()
-    return Outlets(make_desk(settings, store, zone), sender.domain, tuple(mails), webhooks, bool(settings.smtp_url))
+    desk = make_desk(settings, store, zone)
+    return Outlets(desk, sender.domain, tuple(mails), webhooks, bool(settings.smtp_url), _minute_of(settings.alert_digest))
 
 
 def make_relay(settings: Settings) -> Relay | None:

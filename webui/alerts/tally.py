@@ -11,7 +11,7 @@ from webui.analysis.detectors.model import Seen
 
 SLOT_NS = 300_000_000_000
 
-_MOST_RUNS = 5_000
+_MOST_RUNS = 12_000
 _MOST_COUNTS = 20_000
 _MOST_OF_A_RUN = 500
 _OLD_NS = 24 * 3_600 * 10**9

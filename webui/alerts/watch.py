@@ -48,6 +48,7 @@ from webui.analysis.detectors.catalogue import rule_of
 from .dispatch import Outlets, write_parcels
 from .engine import REOPEN_NS, Change, Signal, Timing, advance, behind, comes_back, gather, open_alert, run_goes_on
 from .findings import RunKey, signals_of, stops_of, with_all_runs
+from .roundup import write_roundups
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ class Seen(msgspec.Struct, frozen=True):
 
     signals: tuple[Signal, ...] = ()
     evaluated: frozenset[str] = frozenset()
+    parcels: tuple[Parcel, ...] = ()
 
 
 Settings = Mapping[SettingKey, RuleSetting]
@@ -139,7 +141,7 @@ def tick(watch: Watch, now_ns: int) -> bool:
         last = page[-1]
         after = (last.seen_ns, last.project_id, last.trace_id, last.place)
     seen = watch.look(watch.store, settings, now_ns)
-    seen = Seen((*late, *seen.signals), seen.evaluated)
+    seen = Seen((*late, *seen.signals), seen.evaluated, tuple(write_roundups(watch.store, watch.outlets, progress.ticked_ns, now_ns)))
     ahead = msgspec.structs.replace(progress, read_ns=max(min(linked_ns, now_ns) - OVERLAP_NS, 1), ticked_ns=now_ns)
     _finish(watch, page, settings, seen, ahead)
     return True
@@ -187,7 +189,7 @@ def _finish(watch: Watch, page: Sequence[SeenFinding], settings: Settings, seen:
     for alert in told.alerts:
         work.alerts[alert.id] = alert
         work.changed.add(alert.id)
-    work.parcels, work.events = list(told.parcels), [*work.events, *told.events]
+    work.parcels, work.events = [*told.parcels, *seen.parcels], [*work.events, *told.events]
     is_due = not 0 <= now_ns - watch.saved_ns < _SAVE_EVERY_NS or page
     if is_due or not work.is_empty():
         _write(watch, work, ahead)

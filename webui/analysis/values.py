@@ -274,10 +274,12 @@ class _At:
 
 
 def _same_scalar(a: Any, b: Any) -> bool:
-    if a != b and isinstance(a, int | float) and isinstance(b, int | float):
-        return bool(abs(a - b) <= 1e-9 * max(abs(a), abs(b), 1.0))
     # Not a number equals nothing, itself included.
-    return bool(a == b) or (a != a and b != b)
+    if a == b or (a != a and b != b):
+        return True
+    if isinstance(a, int | float) and isinstance(b, int | float):
+        return bool(abs(a - b) <= 1e-9 * max(abs(a), abs(b), 1.0))
+    return False
 
 
 def _shared(a: list[str], b: list[str]) -> float:

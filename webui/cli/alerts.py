@@ -4,13 +4,16 @@ import argparse
 import time
 from collections.abc import Mapping, Sequence
 
+from sqlalchemy import Connection
+
 from ingest.settings import Settings
 from ingest.store.access import find_project
-from ingest.store.alert_model import Alert, Attempt, Parcel
+from ingest.store.alert_model import Alert, AlertRun, Attempt, Parcel
 from ingest.store.alertbook import events_of_alert, read_alert, runs_of_alert
 from ingest.store.casebook import Case, read_case
 from ingest.store.engine import Store
 from ingest.store.outbox import attempts_of, list_parcels
+from webui.alerts.amounts import amount
 from webui.alerts.mail import BadAddress, addresses
 from webui.alerts.postman import deliver_due
 from webui.alerts.sample import write_sample
@@ -81,16 +84,10 @@ def _explain(store: Store, arguments: argparse.Namespace) -> int:
         alert = read_alert(conn, find_project(store, arguments.project).id, int(arguments.id[:18]))
         if alert is None:
             raise CliError(f"There is no alert {arguments.id[:18]} in project {arguments.project[:100]}.")
-        case = read_case(conn, alert, (), time.time_ns())
+        evidence = evidence_lines(conn, alert, time.time_ns())
         parcels = list(reversed(list_parcels(conn, alert.project_id, alert.id, 200)))
         attempts = attempts_of(conn, [one.id for one in parcels])
-        events, behind = events_of_alert(conn, alert.id), runs_of_alert(conn, alert.id)
-    print("\n".join(_head(alert, case)))
-    for run_ in behind:
-        print(f"  run {run_.run_id.hex()} of trace {run_.trace_id.hex()}: {plain_line(run_.sentence)}")
-    print("What happened")
-    for event in events:
-        print(f"  {clock(event.at_ns)}  {event.kind:<13} {plain_line(event.actor)} {plain_line(event.words)}".rstrip())
+    print("\n".join(evidence))
     print("Told" if parcels else "Nobody was told.")
     for parcel in parcels:
         whom = plain_line(parcel.receiver) or "nobody"
@@ -100,13 +97,29 @@ def _explain(store: Store, arguments: argparse.Namespace) -> int:
     return 0
 
 
+def evidence_lines(conn: Connection, alert: Alert, now_ns: int) -> list[str]:
+    """Return what stands behind an alert and what happened to it, a line each, plain."""
+    lines = _head(alert, read_case(conn, alert, (), now_ns))
+    lines += [_run_line(behind) for behind in runs_of_alert(conn, alert.id)]
+    lines.append("What happened")
+    for event in events_of_alert(conn, alert.id):
+        lines.append(f"  {clock(event.at_ns)}  {event.kind:<13} {plain_line(event.actor)} {plain_line(event.words)}".rstrip())
+    return lines
+
+
+def _run_line(behind: AlertRun) -> str:
+    first, last = behind.spans[:8].hex(), behind.spans[-8:].hex()
+    steps = f", steps {first} to {last}" if last != first else f", step {first}" if first else ""
+    return f"  run {behind.run_id.hex()} of trace {behind.trace_id.hex()}{steps}: {plain_line(behind.sentence)}"
+
+
 def _head(alert: Alert, case: Case) -> list[str]:
     rule = rule_of(alert.rule)
     usual = f", usually {money(case.usual_nanos)} an hour ({plural(case.usual_weeks, 'week')})" if case.usual_nanos is not None else ""
     return [
         f"Incident {alert.id}: {plain_line(alert.sentence)}",
         f"  {alert.severity}, {alert.state}; rule {alert.rule}, {rule.name.lower()}: {rule.sentence}",
-        f"  observed {alert.observed:g} {rule.unit}, limit {alert.threshold:g}. {plain_line(alert.expected)}".rstrip(),
+        f"  observed {amount(alert, alert.observed)}, limit {amount(alert, alert.threshold)}. {plain_line(alert.expected)}".rstrip(),
         f"  last hour: {money(sum(nanos for _, nanos in case.minutes))} in {plural(len(case.minutes), 'minute')} with spend{usual}",
         f"  {plural(alert.runs, 'run')} behind it, {money(alert.wasted_nanos)} wasted",
     ]

@@ -24,6 +24,8 @@ class Line:
     text: str
     note: str = ""
     """Figures, set at the end of the first line."""
+    span_id: bytes | None = None
+    """The span that a step or a run begins with."""
 
 
 def outline_trace(trace: Trace) -> Iterator[Line]:
@@ -47,7 +49,7 @@ def _spans_words(trace: Trace) -> str:
 
 
 def _head(run: Run, depth: int) -> Iterator[Line]:
-    yield Line(depth, "run", run.agent or "unnamed agent", _run_figures(run))
+    yield Line(depth, "run", run.agent or "unnamed agent", _run_figures(run), run.run_id)
     named = {"session": run.session_id, "user": run.user_id, **run.references}
     facts = [f"started {clock(run.started_ns)} UTC", *(f"{name} {value}" for name, value in named.items() if value)]
     yield Line(depth + 1, "fact", ", ".join(facts))
@@ -94,7 +96,8 @@ def _outline_steps(steps: Sequence[Step], left: dict[bytes, Run], depth: int) ->
 
 
 def _step(step: Step, depth: int) -> Iterator[Line]:
-    yield Line(depth, "error" if step.status == "error" else "step", f"{step.index:>3} {_title(step)}", _step_figures(step))
+    style = "error" if step.status == "error" else "step"
+    yield Line(depth, style, f"{step.index:>3} {title_of(step)}", _step_figures(step), step.span_id)
     for style, label, text in _words(step):
         if text:
             yield Line(depth + 2, style, f"{label}{text}")
@@ -102,7 +105,8 @@ def _step(step: Step, depth: int) -> Iterator[Line]:
         yield from _decision(step.decision, depth + 2)
 
 
-def _title(step: Step) -> str:
+def title_of(step: Step) -> str:
+    """Return what a step is: its kind, its name and what it was called with."""
     if step.tool is not None:
         arguments = "" if step.tool.arguments is None else _text(step.tool.arguments)
         return f"{step.kind} {step.tool.name}({arguments}){' (from the messages)' if step.tool.source == 'derived' else ''}"

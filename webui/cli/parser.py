@@ -170,6 +170,7 @@ COMMANDS = (
     Command("migrate", "part", "bring the store to the current schema", _nothing),
     Command("demo", "demo", "let the sample agent work against a running Clew, now or as history", _demo),
     Command("trace", "trace", "look a run up and print its reasoning chain", _trace),
+    Command("mcp", "mcp", "let a coding agent read traces, over the Model Context Protocol on stdin and stdout", _project),
     Command("import", "importing", "store OTLP requests from files; doing it twice changes nothing", _import),
     Command("export", "exporting", "write a trace to stdout", _export),
     Command("doctor", "doctor", "check settings, store and ports, then send a span and read it back", _doctor),

@@ -6,6 +6,7 @@ from datetime import UTC
 
 from ingest.store.alert_model import Alert, AlertEvent, AlertRun, Attempt, Parcel
 from ingest.store.casebook import Case, RunFact
+from webui.alerts.amounts import amount, expected
 from webui.alerts.money import money_of
 from webui.analysis.detectors.catalogue import rule_of
 from webui.format import clip, clock, cost, count, duration, money, plural
@@ -92,7 +93,7 @@ class Told:
 def build_alert_page(case: Case, told: Told, going: int, form: tuple[str, str], now_ns: int) -> AlertPage:
     """Return the page of a case; ``form`` is the token of its forms and until when it is silenced."""
     alert, rule = case.alert, rule_of(case.alert.rule)
-    shown = case.runs[:20]
+    shown = (case.runs or case.contributors)[:20]
     return AlertPage(
         row=alert_row(alert, now_ns),
         agent_href=person_href("agents", alert.agent) if alert.agent else "",
@@ -100,7 +101,7 @@ def build_alert_page(case: Case, told: Told, going: int, form: tuple[str, str], 
         rule_id=alert.rule,
         rule_name=rule.name,
         rule_sentence=rule.sentence,
-        expected=alert.expected or f"fewer than {alert.threshold:,g} {rule.unit}; {alert.observed:,g} seen",
+        expected=expected(alert),
         detail=clip(alert.detail, 300),
         evidence=tuple(_evidence(run, fact) for run, fact in shown),
         more_runs=f"and {plural(alert.runs - len(shown), 'run')} more" if alert.runs > len(shown) else "",
@@ -119,11 +120,10 @@ def build_alert_page(case: Case, told: Told, going: int, form: tuple[str, str], 
 
 def _figures(case: Case, now_ns: int) -> tuple[Figure, ...]:
     alert, sums = case.alert, money_of(case, now_ns, UTC)
-    unit = rule_of(alert.rule).unit
     ahead = f"about {money(sums.by_morning)} by 08:00 UTC" if sums.by_morning else "nothing of it goes on"
     return (
         Figure("State", alert.state.capitalize(), f"{alert.severity}, incident {alert.id}", "bad" if alert.state == "firing" else ""),
-        Figure("Observed", f"{alert.observed:,g}", f"{unit}, limit {alert.threshold:,g}"),
+        Figure("Observed", amount(alert, alert.observed), f"limit {amount(alert, alert.threshold)}"),
         Figure("Spent so far", money(sums.so_far), f"{money(alert.wasted_nanos)} after it should have stopped"),
         Figure("An hour, now", money(sums.rate), ahead),
         Figure("Runs behind it", count(alert.runs), f"came back {plural(alert.flaps, 'time')}" if alert.flaps else ""),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ingest.store.alert_model import Alert, Attempt, Parcel, Receiver, Silence
 from webui.analysis.detectors.catalogue import rule_of
-from webui.format import ago, clip, clock, count, duration, iso, money, plural
+from webui.format import ago, clip, clock, count, duration, money, plural
 
 from .runs import Choice, Figure
 
@@ -25,7 +25,6 @@ class AlertRow:
     agent: str
     rule: str
     since: str
-    since_iso: str
     lasted: str
     runs: str
     wasted: str
@@ -76,7 +75,6 @@ def alert_row(alert: Alert, now_ns: int) -> AlertRow:
         agent=clip(alert.agent, 60) or "–",
         rule=f"{alert.rule} {rule_of(alert.rule).name.lower()}",
         since=clock(alert.opened_ns, now_ns),
-        since_iso=iso(alert.opened_ns),
         lasted=duration(max(ended_ns - alert.opened_ns, 0)),
         runs=count(alert.runs) if alert.runs else "–",
         wasted=money(alert.wasted_nanos),

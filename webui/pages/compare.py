@@ -8,7 +8,7 @@ from webui.analysis.compare import Comparison, Pair
 from webui.analysis.differences import Difference
 from webui.analysis.nearest import Nearest
 from webui.analysis.sequence import Side
-from webui.format import UNKNOWN, clip, clock, cost, duration, iso, plural, short_id, termination_word, tone
+from webui.format import UNKNOWN, clip, clock, cost, duration, plural, short_id, termination_word, tone
 
 from .links import compare_href, person_href, trace_href
 from .steps import arguments_line, look_of
@@ -31,7 +31,6 @@ class RunHead:
     id: str
     href: str
     started: str
-    started_iso: str
     why: str
     tone: str
     version: str
@@ -160,7 +159,7 @@ def _head(letter: str, trace: Trace, now_ns: int) -> RunHead:
     run = next(iter(trace.runs), None)
     href, short = trace_href(trace.trace_id), short_id(trace.trace_id)
     if run is None:
-        return RunHead(letter, UNKNOWN, "", short, href, UNKNOWN, "", "no run", "warn", "", UNKNOWN, UNKNOWN, UNKNOWN, "")
+        return RunHead(letter, UNKNOWN, "", short, href, UNKNOWN, "no run", "warn", "", UNKNOWN, UNKNOWN, UNKNOWN, "")
     totals = run.totals
     return RunHead(
         letter=letter,
@@ -169,7 +168,6 @@ def _head(letter: str, trace: Trace, now_ns: int) -> RunHead:
         id=short,
         href=href,
         started=clock(run.started_ns, now_ns),
-        started_iso=iso(run.started_ns),
         why=termination_word(run.termination.reason),
         tone=tone(run.termination.reason),
         version=clip(run.version, 40),

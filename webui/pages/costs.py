@@ -1,224 +1,279 @@
-"""The cost page: what was spent, on what, and what has no price."""
+"""The cost page: what was spent against the budget, on what, what was lost, and what has no price."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl
 
-from ingest.store.query import CostRow, CostTable, Spent
-from webui.format import UNKNOWN, clip, count, duration, money, percent, plural, termination_word, tone
+from ingest.rates import Rates
+from ingest.store.bill import People, Waste
+from ingest.store.cube import Check, CubeRow
+from ingest.store.query import Spent
+from webui.analysis.accounts import Budgets, Dear, Month, Rate, Tallies
+from webui.analysis.repricing import ModelKey
+from webui.analysis.spending import CALL_KINDS, UNWANTED, Move, movers, split_by
+from webui.format import UNKNOWN, clip, count, money, percent, plural, termination_word
 
-from .home import spent_text
-from .links import costs_href, filter_text, person_href, runs_href
+from .cost_chart import BucketRow, ChartMark, bucket_rows
+from .cost_losses import DearRow, Estimates, Loss, dear_rows, dear_words, estimates, losses, unwanted_filter
+from .cost_month import MonthChart, month_chart, month_figures, rate_figure
+from .cost_tables import Bill, MoneyTable, against, people_table, spent_text, split_table, tool_table, turns_by_tool
 from .runs import Choice, Figure
+from .spend import BY_WORDS, PEOPLE, RANGES, Asked, Period, runs_of, words_of
 
-RANGES = (("24h", "24 h"), ("7d", "7 d"), ("30d", "30 d"), ("90d", "90 d"))
-_MOST_ROWS = 12
+_SIDE_TABLES = ("agent", "model", "termination")
+_MOST_MOVERS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """A figure of a table: its text, how it looks, and whether a narrow screen leaves it out."""
+class Facts:
+    """What the store says of a bill."""
+
+    asked: Asked
+    period: Period
+    rows: Sequence[CubeRow]
+    before: Sequence[CubeRow]
+    people: People | None
+    tallies: Tallies
+    wasted: Sequence[Waste]
+    dearest: Sequence[Dear]
+    month: Month
+    budgets: Budgets
+    rate: Rate | None
+    rates: Mapping[ModelKey, Rates]
+    marks: Sequence[ChartMark]
+    spent: Mapping[int, int]
+    """Nano-dollars by hour or day."""
+    spent_before: Mapping[int, int]
+    check: Check | None
+
+    @property
+    def bill(self) -> Bill:
+        """Return the bill that tables are made of."""
+        return Bill(self.asked, self.period, self.rows, self.before, frozenset(row.agent for row in self.tallies.ends))
+
+
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """What the page is narrowed to, and the page without it."""
 
     text: str
-    look: str = ""
-    wide: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class MoneyRow:
-    """One line of a table: a name, its figures and a bar for the one the table is ordered by."""
-
-    name: str
     href: str
-    cells: tuple[Cell, ...]
-    bar: str
-    look: str
 
 
 @dataclass(frozen=True, slots=True)
-class MoneyTable:
-    """What was spent by one thing, the dearest first; tools, which mostly charge nothing, by calls."""
+class Mover:
+    """A part of the bill that changed much."""
 
-    title: str
+    agent: str
+    model: str
+    href: str
+    now: str
+    before: str
     by: str
-    heads: tuple[Cell, ...]
-    rows: tuple[MoneyRow, ...]
-    more: str
-    total: tuple[Cell, ...]
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
 class CostsPage:
     """Everything on the cost page."""
 
-    last: str
+    words: str
     ranges: tuple[Choice, ...]
+    splits: tuple[Choice, ...]
+    narrowed: tuple[Narrow, ...]
     figures: tuple[Figure, ...]
-    tables: tuple[MoneyTable, ...]
+    month: MonthChart | None
+    month_note: str
+    chart_by: str
     figure_href: str
+    buckets: tuple[BucketRow, ...]
+    bucket_word: str
+    marks: tuple[ChartMark, ...]
     reconciled: str
+    """That splits and ledger agree, in words; empty where they do not."""
+    differs: str
+    check_href: str
+    check_data_href: str
+    """Where the comparison with the ledger is asked for, where it is too much for the first screen."""
+    dearest: tuple[DearRow, ...]
+    dearest_words: str
+    dearest_href: str
+    main: MoneyTable
+    tables: tuple[MoneyTable, ...]
+    losses: tuple[Loss, ...]
+    estimates: Estimates
+    movers: tuple[Mover, ...]
+    asked: Asked
+    state: tuple[tuple[str, str], ...]
+    """What a form on the page sends along."""
     empty: bool
+    wider_href: str
+    json_href: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """The cost tables that the page is made of."""
-
-    agent: CostTable
-    model: CostTable
-    tool: CostTable
-    termination: CostTable
-
-
-def build_costs_page(tables: Tables, last: str) -> CostsPage:
-    """Return the cost page of a range."""
-    total = tables.agent.total
+def build_costs_page(facts: Facts, now_ns: int) -> CostsPage:
+    """Return the cost page."""
+    asked, period, bill = facts.asked, facts.period, facts.bill
+    total = bill.total
+    check = _checked(facts, total)
     return CostsPage(
-        last=last,
-        ranges=tuple(Choice(text, costs_href(last=key), key == last) for key, text in RANGES),
-        figures=_figures(tables),
-        tables=(
-            _money_table("By agent", tables.agent, "runs"),
-            _money_table("By model", _with_calls(tables.model), "calls"),
-            _money_table("By why it stopped", tables.termination, "runs"),
-            _tool_table(_with_tools(tables.tool)),
-        ),
-        figure_href=f"/costs/figure?last={last}",
-        reconciled=_reconciled(tables),
+        words=words_of(asked, period),
+        ranges=tuple(Choice(text, _at_range(asked, key), asked.from_ns is None and key == asked.last) for key, text in RANGES),
+        splits=tuple(Choice(text, replace(asked, by=by).href(), by == asked.by) for by, text in BY_WORDS.items()),
+        narrowed=tuple(_narrow(asked, name, value) for name, value in asked.where),
+        figures=_figures(facts, total, now_ns),
+        month=month_chart(facts.month, now_ns),
+        month_note=_month_note(facts),
+        chart_by=BY_WORDS[asked.by if asked.by not in PEOPLE else "model"],
+        figure_href=asked.href("/costs/figure", by=asked.by),
+        buckets=bucket_rows(asked, period, facts.spent, facts.spent_before, facts.marks),
+        bucket_word=period.bucket,
+        marks=tuple(facts.marks[::-1]),
+        reconciled=check[0],
+        differs=check[1],
+        # What is narrowed is a part of the same rows: the whole is what the ledger is compared with.
+        check_href=asked.href(check="1") if facts.check is None and not asked.where else "",
+        check_data_href=asked.href("/costs/check") if facts.check is None and not asked.where else "",
+        dearest=dear_rows(facts.dearest, bill, now_ns),
+        dearest_words=dear_words(facts.dearest, bill),
+        dearest_href=runs_of(asked, period, order="cost"),
+        main=people_table(bill, facts.people) if facts.people is not None else split_table(bill, asked.by, is_main=True),
+        tables=_tables(facts, bill),
+        losses=losses(bill, facts.tallies, facts.wasted),
+        estimates=estimates(bill, facts.rates),
+        movers=tuple(_mover(asked, one) for one in _movers(facts)),
+        asked=asked,
+        state=tuple(parse_qsl(asked.href(instead="").partition("?")[2])),
         empty=not (total.runs or total.llm_calls),
+        wider_href=_at_range(asked, "90d") if asked.last != "90d" else "",
+        json_href=asked.href("/api/v1/costs/overview", by="", instead=""),
+    )  # fmt: skip
+
+
+def _at_range(asked: Asked, last: str) -> str:
+    return replace(asked, last=last, from_ns=None, to_ns=None).href()
+
+
+def _narrow(asked: Asked, name: str, value: str) -> Narrow:
+    shown = termination_word(value) if name == "termination" else clip(value, 60)
+    return Narrow(f"{BY_WORDS[name]}: {shown}", asked.without(name).href())
+
+
+def _tables(facts: Facts, bill: Bill) -> tuple[MoneyTable, ...]:
+    """Return the tables beside the main one: what it is not split by, nor narrowed to."""
+    known = {facts.asked.by, *(name for name, _ in facts.asked.where)}
+    tables = [split_table(bill, by, is_main=False) for by in _SIDE_TABLES if by not in known]
+    if known & {"tool", "model", "provider", "operation"} - {facts.asked.by} or facts.asked.by == "tool":
+        return tuple(tables)
+    turns = turns_by_tool(facts.tallies.turns) if _has_tallies(facts.asked) else {}
+    whole = bill.total.cost_nanos
+    covered = sum(turns.values()) / whole if whole else None
+    return (*tables, tool_table(bill, turns, covered))
+
+
+def _has_tallies(asked: Asked) -> bool:
+    """Tell whether daily tallies are about what the page is: they are kept by agent alone."""
+    return all(name == "agent" for name, _ in asked.where)
+
+
+def _movers(facts: Facts) -> Sequence[Move]:
+    return movers(facts.rows, facts.before, _MOST_MOVERS) if facts.before else ()
+
+
+def _mover(asked: Asked, one: Move) -> Mover:
+    more = one.by_nanos > 0
+    narrowed = asked.narrowed("agent", one.agent, "model")
+    return Mover(
+        agent=clip(one.agent, 40) or "not stated",
+        model=clip(one.model, 40) or "tools",
+        href=(narrowed.narrowed("model", one.model, "termination") if one.model else narrowed).href(),
+        now=money(one.now_nanos) if one.now_nanos else UNKNOWN,
+        before=money(one.before_nanos) if one.before_nanos else UNKNOWN,
+        by=f"{'+' if more else '−'}{money(abs(one.by_nanos))}",
+        more=more,
     )
 
 
-def _with_calls(table: CostTable) -> CostTable:
-    return CostTable(table.by, [row for row in table.rows if row.spent.llm_calls or row.spent.cost_nanos], table.total)
+# --- figures ------------------------------------------------------------------------------------------------------------
 
 
-def _with_tools(table: CostTable) -> CostTable:
-    rows = [row for row in table.rows if row.group[0]]
-    return CostTable(table.by, rows, sum_spent([row.spent for row in rows]))
-
-
-def sum_spent(parts: Sequence[Spent]) -> Spent:
-    """Add up what parts of the ledger spent."""
-    return Spent(
-        runs=sum(part.runs for part in parts),
-        llm_calls=sum(part.llm_calls for part in parts),
-        tool_calls=sum(part.tool_calls for part in parts),
-        errors=sum(part.errors for part in parts),
-        input_tokens=sum(part.input_tokens for part in parts),
-        output_tokens=sum(part.output_tokens for part in parts),
-        cost_nanos=sum(part.cost_nanos for part in parts),
-        unpriced_calls=sum(part.unpriced_calls for part in parts),
-        duration_ns=sum(part.duration_ns for part in parts),
-    )
-
-
-def _figures(tables: Tables) -> tuple[Figure, ...]:
-    total = tables.agent.total
-    done = sum(row.spent.runs for row in tables.termination.rows if row.group[0] == "completed")
-    others = [row for row in tables.termination.rows if tone(str(row.group[0])) in ("bad", "warn")]
-    wasted = sum(row.spent.cost_nanos for row in others)
-    cached = percent(total.cache_read_tokens, total.input_tokens)
+def _figures(facts: Facts, total: Spent, now_ns: int) -> tuple[Figure, ...]:
+    asked, period = facts.asked, facts.period
+    about_runs = not any(name in CALL_KINDS for name, _ in asked.where)
     return (
-        Figure("Spent", spent_text(total), f"{total.runs:,} runs"),
-        Figure("Per completed run", money(total.cost_nanos // done) if done and total.cost_nanos else UNKNOWN, f"{done:,} completed"),
-        Figure(
-            "Runs that did not complete",
-            money(wasted) if others else UNKNOWN,
-            f"{percent(wasted, total.cost_nanos):.0f} % of the bill",
-            "bad" if wasted else "",
-        ),
-        Figure("Input tokens", count(total.input_tokens), f"{cached:.0f} % read from cache"),
-        Figure("Output tokens", count(total.output_tokens), f"{count(total.reasoning_tokens)} reasoning"),
-        Figure("Without a price", count(total.unpriced_calls), "calls, in no sum", "warn" if total.unpriced_calls else ""),
-    )
+        _spent_figure(facts, total),
+        *month_figures(facts.month, facts.budgets, now_ns),
+        *((rate_figure(facts.rate, facts.month, facts.budgets),) if facts.rate is not None else ()),
+        *((_each_figure(facts, total), _failed_figure(facts, total)) if about_runs else ()),
+        Figure("Without a price", count(total.unpriced_calls), "calls, in no sum" if total.unpriced_calls else "calls",
+               "warn" if total.unpriced_calls else "", "#unpriced" if total.unpriced_calls else ""),
+        *((Figure("Input tokens", count(total.input_tokens), f"{percent(total.cache_read_tokens, total.input_tokens):.0f} % from cache",
+                  "", runs_of(asked, period, order="tokens")),) if not about_runs else ()),
+    )  # fmt: skip
 
 
-def _reconciled(tables: Tables) -> str:
-    sums = {sum(row.spent.cost_nanos for row in table.rows) for table in (tables.agent, tables.model, tables.termination)}
-    whole = tables.agent.total.cost_nanos
-    return money(whole) if sums == {whole} else ""
+def _spent_figure(facts: Facts, total: Spent) -> Figure:
+    before = sum(row.cost_nanos for row in facts.before)
+    note = f"{against(total.cost_nanos, before)} on {money(before)} before" if before else "nothing in the time before"
+    much = total.cost_nanos >= 2 * before > 0
+    return Figure("Spent", spent_text(total), note, "warn" if much else "", runs_of(facts.asked, facts.period, order="cost"))
 
 
-def _money_table(title: str, table: CostTable, counted: str) -> MoneyTable:
-    by = table.by[0]
-    rows = sorted(table.rows, key=lambda row: (-row.spent.cost_nanos, -_number(row.spent, counted), str(row.group[0])))
-    top = max([row.spent.cost_nanos for row in rows], default=0)
-    left = rows[_MOST_ROWS:]
-    return MoneyTable(
-        title=title,
-        by="why" if by == "termination" else by,
-        heads=(Cell(counted), Cell("tokens", wide=True), Cell("cost"), Cell("share", wide=True)),
-        rows=tuple(_money_row(by, row, counted, (table.total.cost_nanos, top)) for row in rows[:_MOST_ROWS]),
-        more=f"{len(left):,} more, {money(sum(row.spent.cost_nanos for row in left))}" if left else "",
-        total=(
-            Cell(count(_number(table.total, counted))),
-            Cell(_tokens(table.total), wide=True),
-            Cell(spent_text(table.total)),
-            Cell("", wide=True),
-        ),
-    )
+def _each_figure(facts: Facts, total: Spent) -> Figure:
+    """Return what a successful run costs: all that was spent, by the runs that completed; what worked inside others is no run here."""
+    done = completed_runs(facts)
+    each = money(total.cost_nanos // done) if done and total.cost_nanos else UNKNOWN
+    where = runs_of(facts.asked, facts.period, 'termination = "completed"', order="cost")
+    return Figure("Per completed run", each, f"all spend / {done:,} completed", "", where)
 
 
-def _money_row(by: str, row: CostRow, counted: str, of: tuple[int, int]) -> MoneyRow:
-    name, spent = str(row.group[0]), row.spent
-    total, top = of
-    cells = (
-        Cell(count(_number(spent, counted)), "soft"),
-        Cell(_tokens(spent), "soft", wide=True),
-        Cell(spent_text(spent), "warn" if spent.unpriced_calls else ""),
-        Cell(f"{percent(spent.cost_nanos, total):.1f} %" if spent.cost_nanos else UNKNOWN, "soft", wide=True),
-    )
-    look = {"bad": "c-bad", "warn": "f-recover"}.get(tone(name), "b") if by == "termination" else "b"
-    shown = termination_word(name) if by == "termination" else name
-    return MoneyRow(clip(shown, 60) or "none stated", _href(by, name), cells, f"{percent(spent.cost_nanos, top):.1f}%", look)
+def completed_runs(facts: Facts) -> int:
+    """Return how many runs completed, of agents that have runs of their own."""
+    tops = facts.bill.top_agents
+    return sum(row.runs for row in facts.rows if row.operation == "run" and row.termination == "completed" and row.agent in tops)
 
 
-def _number(spent: Spent, counted: str) -> int:
-    return spent.runs if counted == "runs" else spent.llm_calls
+def _failed_figure(facts: Facts, total: Spent) -> Figure:
+    ends = {reason: spent for reason, spent in split_by(facts.rows, "termination").items() if reason in UNWANTED}
+    nanos, runs = sum(one.cost_nanos for one in ends.values()), sum(one.runs for one in ends.values())
+    note = f"{percent(nanos, total.cost_nanos):.0f} % of the bill, {percent(runs, total.runs):.0f} % of the runs"
+    where = runs_of(facts.asked, facts.period, unwanted_filter(), order="cost")
+    return Figure("Failed and cut-off runs", money(nanos) if runs else UNKNOWN, note if runs else "none", "bad" if nanos else "",
+                  where if runs else "")  # fmt: skip
 
 
-def _tokens(spent: Spent) -> str:
-    return count(spent.input_tokens + spent.output_tokens or None)
-
-
-def _tool_table(table: CostTable) -> MoneyTable:
-    """Return the tools by calls; what they charge is shown where any of them charges."""
-    rows = sorted(table.rows, key=lambda row: (-row.spent.tool_calls, str(row.group[0])))
-    top = max([row.spent.tool_calls for row in rows], default=0)
-    left = rows[_MOST_ROWS:]
-    charged = bool(table.total.cost_nanos)
-    heads = (Cell("calls"), Cell("failed"), Cell("time each", wide=True), *((Cell("cost"),) if charged else ()))
-    return MoneyTable(
-        title="By tool",
-        by="tool",
-        heads=heads,
-        rows=tuple(_tool_row(row, charged, top) for row in rows[:_MOST_ROWS]),
-        more=f"{plural(len(left), 'more tool')}" if left else "",
-        total=_tool_cells(table.total, charged),
-    )
-
-
-def _tool_row(row: CostRow, charged: bool, top: int) -> MoneyRow:
-    name, spent = str(row.group[0]), row.spent
-    return MoneyRow(clip(name, 60), _href("tool", name), _tool_cells(spent, charged), f"{percent(spent.tool_calls, top):.1f}%", "b")
-
-
-def _tool_cells(spent: Spent, charged: bool) -> tuple[Cell, ...]:
-    each = spent.duration_ns // spent.tool_calls if spent.tool_calls and spent.duration_ns else None
-    paid = (Cell(money(spent.cost_nanos or None)),) if charged else ()
-    return (
-        Cell(count(spent.tool_calls)),
-        Cell(count(spent.errors), "bad" if spent.errors else "soft"),
-        Cell(duration(each), "soft", wide=True),
-        *paid,
-    )
-
-
-def _href(by: str, name: str) -> str:
-    if not name:
+def _month_note(facts: Facts) -> str:
+    if facts.month.budget_nanos is None:
         return ""
-    if by == "agent":
-        return person_href("agents", name)
-    if by == "tool":
-        return runs_href(filter=f"any step ({filter_text('tool.name', name)})")
-    return runs_href(filter=filter_text(by, name))
+    return "the budget is the agent's own" if facts.asked.where else ""
+
+
+# --- does it add up? ----------------------------------------------------------------------------------------------------
+
+
+def _checked(facts: Facts, total: Spent) -> tuple[str, str]:
+    """Return that all splits come to the same sum and to the ledger's, or by how much they do not."""
+    sums = {by: sum(spent.cost_nanos for spent in split_by(facts.rows, by).values()) for by in ("agent", "model", "termination", "service")}
+    buckets = sum(facts.spent.values())
+    if set(sums.values()) | {buckets} != {total.cost_nanos}:
+        return "", f"by agent, model, end, service and {facts.period.bucket}: {', '.join(money(one) for one in (*sums.values(), buckets))}"
+    if facts.check is None:
+        return f"{money(total.cost_nanos)}, the same by agent, model, end, service and {facts.period.bucket}", ""
+    return check_words(facts.check, total.cost_nanos)
+
+
+def check_words(check: Check, shown_nanos: int | None = None) -> tuple[str, str]:
+    """Say that the roll-ups agree with the ledger, or by how much they do not."""
+    ledger = check.ledger["cost_nanos"]
+    if check.excess or (shown_nanos is not None and shown_nanos != ledger):
+        excess = {name: found.get("cost_nanos", 0) for name, found in check.excess.items()}
+        parts = ", ".join(f"{name} {usd_words(nanos)} more" for name, nanos in sorted(excess.items()))
+        told = parts or f"the tables say {usd_words(shown_nanos or 0)}"
+        return "", f"the ledger says {usd_words(ledger)}; {told}. clew relink makes them anew"
+    entries = plural(check.entries, "ledger entry").replace("entrys", "entries")
+    return f"{entries} come to {usd_words(ledger)}, the same by hour, day, agent, model and end, to the nano-dollar", ""
+
+
+def usd_words(nanos: int) -> str:
+    """Write an amount in full."""
+    return f"{'-' if nanos < 0 else ''}${abs(nanos) // 10**9:,}.{abs(nanos) % 10**9:09d}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ingest.store.tally import Example
 from webui.analysis.readiness import ITEMS, Judgement, Status
-from webui.format import clip, clock, iso, plural, short_id
+from webui.format import clip, clock, plural, short_id
 
 from .links import trace_href, with_state
 from .range import Range
@@ -22,7 +22,6 @@ class Proof:
     href: str
     id: str
     started: str
-    started_iso: str
     words: str
     bad: bool
 
@@ -122,7 +121,6 @@ def _proof(example: Example, now_ns: int) -> Proof:
         href=trace_href(example.trace_id, run=example.run_id.hex(), step=step),
         id=short_id(example.trace_id),
         started=clock(example.started_ns, now_ns),
-        started_iso=iso(example.started_ns),
         words=clip(example.words, 120) or example.name,
         bad=example.failed,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ingest.model import TraceSummary
 from webui.analysis.baseline import Usual, cost_against_usual
-from webui.format import UNKNOWN, clip, clock, cost, count, duration, iso, short_id, termination_word, tone
+from webui.format import UNKNOWN, clip, clock, cost, count, duration, short_id, termination_word, tone
 
 from .links import filter_text, person_href, quoted, runs_href, trace_href, with_state
 from .verdict import tokens_total
@@ -30,7 +30,6 @@ class RunRow:
     id: str
     href: str
     started: str
-    started_iso: str
     agent: str
     agent_href: str
     asked: str
@@ -62,7 +61,6 @@ def run_row(summary: TraceSummary, now_ns: int, usual: Mapping[str, Usual] | Non
         id=short_id(summary.trace_id),
         href=trace_href(summary.trace_id),
         started=clock(summary.started_ns, now_ns),
-        started_iso=iso(summary.started_ns),
         agent=clip(summary.agent, 40) or UNKNOWN,
         agent_href=person_href("agents", summary.agent),
         asked=clip(summary.input, 160),

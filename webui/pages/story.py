@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ingest.model import Run
+from ingest.model import Decision, Run
 from webui.format import clip, plural, termination_word, tone
 
 from .folds import Fold
@@ -74,9 +74,9 @@ def _facts(placed: Sequence[Placed], folds: Sequence[Fold]) -> Iterator[tuple[in
         yield failed.step.index, _failure(failed)
     for fold in folds:
         yield _repeat(placed, fold)
-    calls = Counter(item.step.name for item in placed if item.step.kind == "agent")
+    often = Counter(key for item in placed if (key := _same_as(item)))
     for item in placed:
-        clause = _clause_of(item, calls)
+        clause = _clause_of(item, often)
         if clause is not None:
             yield item.step.index, clause
 
@@ -102,15 +102,27 @@ def _repeat(placed: Sequence[Placed], fold: Fold) -> tuple[int, Clause]:
     return first, Clause("Repeated ", clip(name, 60), after, inside[0].key, f"{first}–{last}", bad=is_cause(shown.step))
 
 
-def _clause_of(item: Placed, calls: Counter[str]) -> Clause | None:
-    """Return the clause of a step worth one; a sub-agent that was called often is told once, ``calls`` being how often."""
+def _same_as(item: Placed) -> tuple[str, ...]:
+    """Return what a step has in common with others that are told in one clause; nothing for a step told by itself."""
     step = item.step
     if step.kind == "agent":
-        number = calls.pop(step.name, 0)
-        times = f" × {number:,}" if number > 1 else ""
-        return Clause("Called sub-agent ", clip(step.name, 80), times, item.key, str(step.index), bad=False) if number else None
+        return ("agent", step.name)
     if step.decision is not None and step.decision.source == "declared":
-        return _choice(item)
+        return ("decision", step.decision.chosen, _other(step.decision) or "")
+    return ()
+
+
+def _clause_of(item: Placed, often: Counter[tuple[str, ...]]) -> Clause | None:
+    """Return the clause of a step worth one; what happened again and again is told at its first time, with how ``often``."""
+    step, same = item.step, _same_as(item)
+    number = often.pop(same, 0)
+    if same and not number:
+        return None
+    times = f" × {number:,}" if number > 1 else ""
+    if step.kind == "agent":
+        return Clause("Called sub-agent ", clip(step.name, 80), times, item.key, str(step.index), bad=False)
+    if same:
+        return _choice(item, times)
     words = {"fallback": "Fell back: ", "breaker": "Breaker: ", "handoff": "Handed off to "}
     if step.kind in words:
         return Clause(words[step.kind], clip(step.name, 80), "", item.key, str(step.index), bad=False)
@@ -119,12 +131,17 @@ def _clause_of(item: Placed, calls: Counter[str]) -> Clause | None:
     return None
 
 
-def _choice(item: Placed) -> Clause:
+def _choice(item: Placed, times: str) -> Clause:
     step, decision = item.step, item.step.decision
     assert decision is not None
-    over = next((option.name for option in decision.alternatives if option.name != decision.chosen), None)
+    over = _other(decision)
     after = f" over {clip(over, 50)}" if over else ""
-    return Clause("Chose ", clip(decision.chosen, 60), after, item.key, str(step.index), bad=False)
+    return Clause("Chose ", clip(decision.chosen, 60), after + times, item.key, str(step.index), bad=False)
+
+
+def _other(decision: Decision) -> str | None:
+    """Return the first option that was not chosen."""
+    return next((option.name for option in decision.alternatives if option.name != decision.chosen), None)
 
 
 def _ending(run: Run, placed: Sequence[Placed]) -> Clause:

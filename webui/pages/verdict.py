@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ingest.model import Run, Trace, Usage
 from ingest.store.lore import Peers
-from webui.format import UNKNOWN, ago, clip, clock, cost, count, duration, iso, percent, plural, termination_word, tone  # fmt: skip
+from webui.format import UNKNOWN, ago, clip, clock, cost, count, duration, percent, plural, termination_word, tone  # fmt: skip
 
 from .links import lookup_href, person_href, trace_href
 from .steps import Placed, is_cause
@@ -66,7 +66,6 @@ class Ident:
     trace_id: str
     chips: tuple[Chip, ...]
     started: str
-    started_iso: str
     started_ago: str
     state: str
     live: bool
@@ -83,7 +82,6 @@ def identify(run: Run, trace: Trace, now_ns: int) -> Ident:
         trace_id=trace.trace_id.hex(),
         chips=tuple(_chips(run)),
         started=clock(run.started_ns, now_ns),
-        started_iso=iso(run.started_ns),
         started_ago=ago(run.started_ns, now_ns),
         state=trace.state,
         live=live,

@@ -1,6 +1,6 @@
 // Keys of every page: lookup, help, navigation, rows of a list, copying. Nothing here changes anything but the view.
 const $ = (id) => document.getElementById(id);
-const places = { h: "/", r: "/runs", c: "/costs" };
+const places = { h: "/", r: "/runs", c: "/costs", a: "/alerts", s: "/settings" };
 let going = false;
 
 export const typing = (event) =>

@@ -4,17 +4,21 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, render_template, request
 
-from ingest.store.query import CostTable
-from webui.format import clip, clock, now_ns, short_id
+from ingest.model import TraceSummary
+from webui import reads_costs
+from webui.analysis.today import today_of
+from webui.format import clip, clock, now_ns, short_id, termination_word, tone
 from webui.lookup import Lookup, Match, Miss, look_up
-from webui.pages.home import build_home_page
+from webui.pages.home import HomeFacts, build_home_page
 from webui.pages.links import trace_href
+from webui.pages.spend import Asked
 from webui.reads import ListQuery, library, reads
+from webui.reads_alerts import counts
 
 home_views = Blueprint("home", __name__)
 
-_DAY_NS = 86_400 * 10**9
 _NEWEST = 15
+_FIRING = 5
 _TITLES = {
     "never_seen": "Never seen", "settling": "Still settling", "deleted_by_retention": "Deleted by retention",
     "not_permitted": "Not yours to read", "malformed": "That cannot be looked up",
@@ -23,16 +27,25 @@ _TITLES = {
 
 @home_views.get("/")
 def home() -> str:
-    """Show the lookup box, the newest runs and the last day."""
+    """Show the lookup box, what is burning, what it costs, and what changed since yesterday."""
     now = now_ns()
-    newest, _ = reads().listed(ListQuery(limit=_NEWEST))
-    return render_template("home.html", page=build_home_page(newest, _recent(now), library().endpoint, now))
+    return render_template("home.html", page=build_home_page(home_facts(now), library().endpoint, now))
 
 
-def _recent(now: int) -> tuple[str, CostTable]:
-    """Return the last day by termination, or the last thirty where it was quiet."""
-    day = reads().costs(("termination",), now - _DAY_NS, now)
-    return ("24h", day) if day.total.runs else ("30d", reads().costs(("termination",), now - 30 * _DAY_NS, now))
+def home_facts(now: int) -> HomeFacts:
+    """Read what the home page is made of: roll-ups of the last days, and a few rows of runs and alerts."""
+    budgets = reads_costs.budgets(Asked())
+    return HomeFacts(
+        newest=reads().listed(ListQuery(limit=_NEWEST))[0],
+        firing=reads_costs.firing(_FIRING),
+        firing_count=counts().get("firing", 0),
+        live=reads_costs.live_runs(),
+        today=today_of(reads_costs.hourly(now, 8), now),
+        rate=reads_costs.rate(now),
+        month=reads_costs.month(Asked(), budgets.month_nanos, now),
+        budgets=budgets,
+        changes=reads_costs.changes(now),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,9 @@ class MatchRow:
     agent: str
     short: str
     matched: str
+    asked: str
+    why: str
+    tone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +87,23 @@ def match_href(match: Match) -> str:
     return trace_href(match.trace_id, step=match.span_id.hex() if match.span_id else None)
 
 
+def _match_row(match: Match, known: TraceSummary | None, now: int) -> MatchRow:
+    """Return a match with what tells it from the others: what was asked, and how it ended."""
+    return MatchRow(
+        match_href(match),
+        clock(match.started_ns, now),
+        clip(match.agent, 60),
+        short_id(match.trace_id),
+        clip(match.matched, 160),
+        clip(known.input, 160) if known is not None else "",
+        termination_word(known.termination) if known is not None else "settling",
+        tone(known.termination) if known is not None else "live",
+    )
+
+
 def _page(found: Lookup) -> LookupPage:
     now = now_ns()
-    rows = tuple(
-        MatchRow(
-            match_href(match),
-            clock(match.started_ns, now),
-            clip(match.agent, 60),
-            short_id(match.trace_id),
-            clip(match.matched, 160),
-        )
-        for match in found.matches
-    )
+    known = reads().summaries([match.trace_id for match in found.matches])
+    rows = tuple(_match_row(match, known.get(match.trace_id), now) for match in found.matches)
     miss = found.miss or Miss("never_seen", "")
     return LookupPage(rows, _TITLES[miss.reason], miss.message)

@@ -11,12 +11,14 @@ from webui.api_json import dump
 from webui.arguments import id_argument
 from webui.errors import ApiError
 from webui.format import now_ns
+from webui.pages.alert_marks import alert_marks
 from webui.pages.focus import Asked
 from webui.pages.json_tree import value_at, value_text
 from webui.pages.links import lookup_href
 from webui.pages.raw import span_parts
 from webui.pages.run import RunPage, build_run_page
 from webui.reads import reads, run_lore
+from webui.reads_alerts import of_trace
 
 run_views = Blueprint("run", __name__)
 
@@ -44,7 +46,7 @@ def run(trace_id: str) -> str | Response:
     # The state that links inside the panel keep.
     state = {"run": asked.run, "view": page.view if page.view != "chain" else "", "mode": asked.mode}
     run_query = "".join(f"&{name}={value}" for name, value in state.items() if value)
-    return render_template("run.html", nav="runs", page=page, run_query=run_query)
+    return render_template("run.html", nav="runs", page=page, run_query=run_query, marks=alert_marks(of_trace(key)))
 
 
 def _page(trace: Trace, asked: Asked) -> RunPage | None:

@@ -3,12 +3,12 @@
 from datetime import date, timedelta
 from typing import Any
 
-from .conversation import Outcome
 from .errors import after_error
 from .facts import facts_after
+from .reading import ToolAnswer
 from .saying import moment, numbered
 from .slots import Slot, choice_between, fitting, offer, read_slots
-from .work import Ended, Move, Use, Work
+from .work import Ended, Next, Use, Work
 
 ROUTES: dict[str, tuple[str, ...]] = {
     "book": ("get_client_preferences", "check_availability", "book_appointment"),
@@ -29,7 +29,7 @@ def route_of(act: str, *, send: bool) -> tuple[str, ...]:
     return (*route, "send_confirmation") if send and act in ("book", "move") else route
 
 
-def go_on(work: Work) -> Move:
+def go_on(work: Work) -> Next:
     """Decide the next move."""
     agreed = _carry_out_agreed(work)
     if agreed is not None:
@@ -49,7 +49,7 @@ def go_on(work: Work) -> Move:
     return _finish(work)
 
 
-def _carry_out_agreed(work: Work) -> Move | None:
+def _carry_out_agreed(work: Work) -> Next | None:
     """Do exactly what the user agreed to, before anything else."""
     pending = work.conversation.block_object("pending")
     tool, arguments = str(pending.get("tool") or ""), pending.get("arguments")
@@ -67,7 +67,7 @@ def _carry_out_agreed(work: Work) -> Move | None:
     return _finish(work)
 
 
-def _weigh_search(work: Work) -> Move | None:
+def _weigh_search(work: Work) -> Next | None:
     """Take in the last search: choose a time, look further, or offer others."""
     last = next((outcome for outcome in reversed(work.outcomes) if outcome.tool == "check_availability" and outcome.error is None), None)
     if last is None or work.did("book_appointment") or work.did("reschedule_appointment"):
@@ -91,7 +91,7 @@ def _weigh_search(work: Work) -> Move | None:
     return _search_on(work, last) if work.outcomes[-1] is last else None
 
 
-def _unknown_people(work: Work) -> Move:
+def _unknown_people(work: Work) -> Next:
     known = ", ".join(sorted(set(work.known.people.values()))) or "nobody yet"
     question = f"I could not find {' and '.join(work.people)} among our professionals (I know {known}). With whom should the meeting be?"
     return Ended(
@@ -99,7 +99,7 @@ def _unknown_people(work: Work) -> Move:
     )
 
 
-def _search_on(work: Work, last: Outcome) -> Move:
+def _search_on(work: Work, last: ToolAnswer) -> Next:
     """Nothing fits: turn the page, search wider once or twice, then offer what there is."""
     data, arguments = last.data, dict(last.call.arguments) if last.call else {}
     searches = len(work.calls_of("check_availability"))
@@ -125,9 +125,9 @@ def _wider(arguments: dict[str, Any]) -> dict[str, Any] | None:
         return {name: value for name, value in arguments.items() if name not in ("part_of_day", "page")}
     try:
         latest = date.fromisoformat(str(arguments["latest"]))
-    except (KeyError, ValueError):
+        days = {"earliest": (latest + timedelta(days=1)).isoformat(), "latest": (latest + timedelta(days=7)).isoformat()}
+    except (KeyError, ValueError, OverflowError):  # the calendar of computers ends in the year 9999
         return None
-    days = {"earliest": (latest + timedelta(days=1)).isoformat(), "latest": (latest + timedelta(days=7)).isoformat()}
     return {name: value for name, value in arguments.items() if name != "page"} | days
 
 
@@ -177,7 +177,7 @@ def _is_satisfied(work: Work, tool: str) -> bool:
     return False
 
 
-def _use(work: Work, tool: str) -> Move:
+def _use(work: Work, tool: str) -> Next:
     if tool in ("cancel_appointment", "reschedule_appointment", "send_confirmation") and work.appointment is None:
         return which_appointment(work)
     if tool == "check_availability" and work.wish.act == "move" and work.appointment is None:

@@ -2,23 +2,23 @@
 
 from collections.abc import Callable
 
-from .conversation import Answer, Conversation
 from .executor import carry_out, specialise
 from .planner import plan
 from .reacting import orchestrate, react, respond
+from .reading import Conversation, Said
 from .recovering import recover
 from .summarising import summarise
 
-Rules = Callable[[Conversation, int], Answer]
+Rules = Callable[[Conversation, int], Said]
 """Answers a conversation; the same for the same conversation and seed."""
 
 
-def _plan_or_recover(conversation: Conversation, seed: int) -> Answer:
+def _plan_or_recover(conversation: Conversation, seed: int) -> Said:
     return recover(conversation) if conversation.markers.get("task") == "recover" else plan(conversation)
 
 
-def _judge(conversation: Conversation, seed: int) -> Answer:
-    return Answer("", "I cannot judge: an answer's quality is nothing that rules can tell. Ask a real model.")
+def _judge(conversation: Conversation, seed: int) -> Said:
+    return Said("", "I cannot judge: an answer's quality is nothing that rules can tell. Ask a real model.")
 
 
 ROLES: dict[str, Rules] = {
@@ -33,9 +33,9 @@ ROLES: dict[str, Rules] = {
 }
 
 
-def decide(conversation: Conversation, seed: int) -> Answer:
+def decide(conversation: Conversation, seed: int) -> Said:
     """Answer a conversation; the same for the same conversation and seed."""
     rules = ROLES.get(conversation.role)
     if rules is None:
-        return Answer("The instructions name no role that I know, so I answer plainly.", f"You said: {conversation.words[:200]}")
+        return Said("The instructions name no role that I know, so I answer plainly.", f"You said: {conversation.words[:200]}")
     return rules(conversation, seed)

@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from .conversation import Outcome
-from .work import Ended, Move, Use, Work
+from .reading import ToolAnswer
+from .work import Ended, Next, Use, Work
 
 ArgumentsFor = Callable[[Work, str], dict[str, Any]]
 """Returns the arguments that a tool should be called with, by what is known."""
 
 
-def after_error(work: Work, outcome: Outcome, arguments_for: ArgumentsFor) -> Move:
+def after_error(work: Work, outcome: ToolAnswer, arguments_for: ArgumentsFor) -> Next:
     """Decide what follows from a failed call."""
     right = arguments_for(work, outcome.tool)
     given = outcome.call.arguments if outcome.call else {}
@@ -23,12 +23,12 @@ def after_error(work: Work, outcome: Outcome, arguments_for: ArgumentsFor) -> Mo
     return MEANINGS.get(outcome.code, _give_up)(work, outcome)
 
 
-def _give_up(work: Work, outcome: Outcome) -> Move:
+def _give_up(work: Work, outcome: ToolAnswer) -> Next:
     note = f"{outcome.tool} failed ({outcome.code or 'error'}): {outcome.error}"
     return Ended("failed", note[:500], "The tool refuses for a reason that I cannot mend here.")
 
 
-def _ask_which_client(work: Work, outcome: Outcome) -> Move:
+def _ask_which_client(work: Work, outcome: ToolAnswer) -> Next:
     found = re.findall(r"(1\d{4} [^;.()]+?) \(", outcome.error or "")
     lines = "; ".join(f"{n}) client {who}" for n, who in enumerate(found, 1))
     question = f"More than one client is called {work.client}: {lines}. Which one do you mean?"
@@ -40,7 +40,7 @@ def _ask_which_client(work: Work, outcome: Outcome) -> Move:
     )
 
 
-def _ask_for_right_id(work: Work, outcome: Outcome) -> Move:
+def _ask_for_right_id(work: Work, outcome: ToolAnswer) -> Next:
     if outcome.tool == "get_client_preferences":
         question = f"I cannot find {work.client}. Could you check it? A client id has five digits and starts with 1."
     else:
@@ -53,14 +53,14 @@ def _ask_for_right_id(work: Work, outcome: Outcome) -> Move:
     )
 
 
-def _not_permitted(work: Work, outcome: Outcome) -> Move:
+def _not_permitted(work: Work, outcome: ToolAnswer) -> Next:
     question = "I can only help with the appointments of the client you are signed in as. Is there anything I can do for you there?"
     return Ended(
         "needs_user", "not permitted for this session", "The session does not act for that client; I try no other ids.", question=question
     )
 
 
-def _done_already(work: Work, outcome: Outcome) -> Move:
+def _done_already(work: Work, outcome: ToolAnswer) -> Next:
     status = "cancelled" if outcome.code == "already_cancelled" else "booked"
     found = re.search(r"\bA\d{5,9}\b", outcome.error or "")
     facts = dict(work.known.facts) | {"status": f"{status} already"}
@@ -76,7 +76,7 @@ def _done_already(work: Work, outcome: Outcome) -> Move:
     )
 
 
-def _conflict(work: Work, outcome: Outcome) -> Move:
+def _conflict(work: Work, outcome: ToolAnswer) -> Next:
     conflicts = [one for one in work.outcomes if one.code == "conflict"]
     start = str(outcome.call.arguments.get("starts_at", "")) if outcome.call else ""
     if not work.is_one_step and len(conflicts) == 1 and "check_availability" in work.conversation.tools:
@@ -88,19 +88,19 @@ def _conflict(work: Work, outcome: Outcome) -> Move:
     return Ended("failed", note[:500], "The time that was free a moment ago is taken now.", {"refused": start})
 
 
-def _passing(work: Work, outcome: Outcome) -> Move:
+def _passing(work: Work, outcome: ToolAnswer) -> Next:
     note = f"{outcome.tool} failed ({outcome.code}): {outcome.error}"
     return Ended("failed", note[:500], "This may pass by itself; it is no reason to change the plan yet.")
 
 
-def _ask_other_time(work: Work, outcome: Outcome) -> Move:
+def _ask_other_time(work: Work, outcome: ToolAnswer) -> Next:
     question = f"That is not possible: {outcome.error} Which other day or time would suit?"
     return Ended(
         "needs_user", f"{outcome.code}: {outcome.error}"[:500], "Only the user can say which other time would do.", question=question
     )
 
 
-MEANINGS: dict[str, Callable[[Work, Outcome], Move]] = {
+MEANINGS: dict[str, Callable[[Work, ToolAnswer], Next]] = {
     "ambiguous": _ask_which_client,
     "not_found": _ask_for_right_id,
     "not_permitted": _not_permitted,

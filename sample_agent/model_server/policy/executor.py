@@ -5,19 +5,19 @@ from dataclasses import replace
 from typing import Any
 
 from .acting import go_on, route_of, which_appointment
-from .conversation import Answer, Conversation
 from .facts import read_moment
-from .planner import read_goal
+from .planner import COMPARE, OFFER, PICK, PICK_OUT, read_goal
+from .reading import Conversation, Said
 from .saying import moment
 from .wish import Wish, fill, read_wish, wish_of
-from .work import Ended, Move, Use, Work, today_of, work_on
+from .work import Ended, Next, Use, Work, today_of, work_on
 
 MOST_NOTE = 590
 FOUND = "found: "
 LISTED = "upcoming appointments: "
 
 
-def carry_out(conversation: Conversation) -> Answer:
+def carry_out(conversation: Conversation) -> Said:
     """Answer an executor's step: one tool call, or a StepOutcome."""
     step = conversation.block_object("step")
     goal, tool = str(step.get("goal", "")), step.get("tool")
@@ -26,7 +26,7 @@ def carry_out(conversation: Conversation) -> Answer:
     return answer_with(go_on(work) if work.route else _think(work, goal))
 
 
-def specialise(conversation: Conversation) -> Answer:
+def specialise(conversation: Conversation) -> Said:
     """Answer a specialist's task: a tool call, or a StepOutcome."""
     today = today_of(conversation)
     task = conversation.blocks.get("task", conversation.words)
@@ -51,7 +51,7 @@ def wish_of_step(conversation: Conversation, goal: str, tool: Any) -> Wish:
     if re.search(r"\b(?:to move|Move)\b", goal):
         act = "move"
         meant = replace(meant, when=meant.when if meant.when.says_day else meant.was)
-    if goal.startswith("Pick"):
+    if goal.startswith((PICK, PICK_OUT)):
         meant = replace(meant, was=meant.when if meant.when.says_day or meant.when.says_time else said.was)
     wish = fill(replace(meant, act="unclear"), said)
     return replace(wish, act=act, send=said.send)  # type: ignore[arg-type]  # an act all the same
@@ -74,20 +74,20 @@ def _told_in_task(work: Work) -> None:
         work.known.facts.setdefault("client_id", work.wish.client)
 
 
-def _think(work: Work, goal: str) -> Move:
+def _think(work: Work, goal: str) -> Next:
     """Do a step that needs no tool."""
     facts = work.known.facts
-    if goal.startswith("Pick the appointment"):
+    if goal.startswith(PICK):
         return _pick(work)
     if "policy" in goal or work.wish.act == "ask_policy":
         return _policy(work)
-    if goal.startswith("Choose up to three"):
+    if goal.startswith(OFFER):
         times = {name: facts[name] for name in ("times_1", "times_2", "times_3", "time_zone") if facts.get(name)}
         return Ended("done", f"to offer: {'; '.join(times.values()) or 'nothing'}", "The first ones fit best.", times)
-    if goal.startswith("Pick out"):
+    if goal.startswith(PICK_OUT):
         lines = "; ".join(_line(one, facts.get("time_zone")) for one in (work.known.upcoming or [])) or "none"
         return Ended("done", f"{LISTED}{lines}", "The user asked for what the look-up lists.")
-    if goal.startswith("Check what the tool answered"):
+    if goal.startswith(COMPARE):
         return Ended(
             "done",
             f"as agreed: {facts.get('appointment_id', 'it')} is {facts.get('status', 'done')}",
@@ -146,12 +146,12 @@ def _content(text: str) -> set[str]:
     return {word[:6] for word in re.findall(r"[a-z]{4,}", text.lower())} - {"what", "when", "appoin", "with", "your", "have", "does"}
 
 
-def answer_with(move: Move) -> Answer:
+def answer_with(move: Next) -> Said:
     """Return a move as a StepOutcome, or as the tool call that it is."""
     if isinstance(move, Use):
-        return Answer(move.thinking, "", ((move.tool, move.arguments),))
+        return Said(move.thinking, "", ((move.tool, move.arguments),))
     facts = {name: value for name, value in move.facts.items() if value}
     data = {"status": move.status, "note": move.note[:MOST_NOTE], "facts": facts, "choice": move.choice, "question": None}
     if move.status == "needs_user":
         data["question"] = (move.question or move.note)[:MOST_NOTE]
-    return Answer.of(move.thinking, data)
+    return Said.of(move.thinking, data)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from .conversation import Conversation, Outcome
 from .facts import Facts, read_moment, read_upcoming
+from .reading import Conversation, ToolAnswer
 from .slots import Slot, read_slots
 
 STANDING = ("client_id", "client_name", "time_zone", "office", "preferred_professional_id", "preferred_part_of_day", "preferred_channel")
@@ -102,7 +102,7 @@ def people_in(conversation: Conversation) -> dict[str, str]:
     return people
 
 
-def learn(known: Known, outcome: Outcome) -> None:
+def learn(known: Known, outcome: ToolAnswer) -> None:
     """Take in what a tool answered."""
     if outcome.error is not None:
         arguments = outcome.call.arguments if outcome.call else {}

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .acting import route_of
-from .conversation import Answer, Conversation
 from .known import known_of
+from .reading import Conversation, Said
 from .refusing import refusal
 from .when import When
 from .wish import Wish, wish_of
@@ -14,8 +14,11 @@ from .work import today_of
 
 Step = dict[str, Any]
 
+PICK, PICK_OUT, OFFER, COMPARE = "Pick the appointment", "Pick out", "Choose up to three", "Check what the tool answered"
+"""How goals of steps without a tool begin: by these the executor knows what to think about."""
 
-def plan(conversation: Conversation) -> Answer:
+
+def plan(conversation: Conversation) -> Said:
     """Answer with a Plan."""
     pending = conversation.block_object("pending")
     confirmed = conversation.blocks.get("confirmed", "").strip().lower()
@@ -35,7 +38,7 @@ def plan(conversation: Conversation) -> Answer:
     return _proceed(wish)
 
 
-def _without_steps(action: str, reply: str, because: str) -> Answer:
+def _without_steps(action: str, reply: str, because: str) -> Said:
     others = {"clarify": "make a plan anyway", "refuse": "do what was asked", "escalate": "try it without a person"}
     options = [
         {"name": others[action], "because": f"Open, but not right here: {because}"[:500], "score": 0.1},
@@ -43,7 +46,7 @@ def _without_steps(action: str, reply: str, because: str) -> Answer:
     ]
     choice = {"question": "How to handle the request?", "options": options, "chosen": action, "because": because[:500]}
     thinking = f"{because} So I {action} instead of planning."
-    return Answer.of(thinking, {"action": action, "approach": choice, "steps": [], "reply": reply[:590]})
+    return Said.of(thinking, {"action": action, "approach": choice, "steps": [], "reply": reply[:590]})
 
 
 def _missing(wish: Wish, conversation: Conversation) -> tuple[str, str] | None:
@@ -62,11 +65,11 @@ def _missing(wish: Wish, conversation: Conversation) -> tuple[str, str] | None:
     return None
 
 
-def _plan_agreed(pending: dict[str, Any], asked: Wish) -> Answer:
+def _plan_agreed(pending: dict[str, Any], asked: Wish) -> Said:
     tool, question = str(pending.get("tool")), str(pending.get("question", ""))
     steps = [
         _step(f"Carry out what the user agreed to with {tool}, exactly as it was asked", tool, "The user said yes to exactly this."),
-        _step("Check what the tool answered against what was agreed to", None, "A yes holds for one action only."),
+        _step(f"{COMPARE} against what was agreed to", None, "A yes holds for one action only."),
         _step("Gather what the user must know now", None, "The user needs the id and the time."),
     ]
     if asked.send and asked.act in ("book", "move") and tool != "send_confirmation":
@@ -81,10 +84,10 @@ def _plan_agreed(pending: dict[str, Any], asked: Wish) -> Answer:
         "chosen": options[0]["name"],
         "because": "The answer is a plain yes.",
     }
-    return Answer.of("The user has agreed to the pending action; nothing about it may change now.", _plan(choice, steps))
+    return Said.of("The user has agreed to the pending action; nothing about it may change now.", _plan(choice, steps))
 
 
-def _proceed(wish: Wish) -> Answer:
+def _proceed(wish: Wish) -> Said:
     steps = STEPS[wish.act](wish)
     if wish.send and wish.act in ("book", "move"):
         steps.append(_send_too(wish))
@@ -93,7 +96,7 @@ def _proceed(wish: Wish) -> Answer:
     choice = {"question": "How to go about it?", "options": options, "chosen": first, "because": because}
     route = " then ".join(route_of(wish.act, send=wish.send)) or "no tool"
     thinking = f"The request is to {_words(wish)}. I could {first}, or {second[0]}. {because} That takes {route}."
-    return Answer.of(thinking, _plan(choice, steps[:5]))
+    return Said.of(thinking, _plan(choice, steps[:5]))
 
 
 def _plan(choice: dict[str, Any], steps: list[Step]) -> dict[str, Any]:
@@ -158,9 +161,7 @@ def _book(wish: Wish) -> list[Step]:
 
 def _pick(wish: Wish) -> Step:
     which = wish.appointment or f"the one{say_when(wish.was) or ' that is meant'}"
-    return _step(
-        f"Pick the appointment of {_client(wish)}: {which}", None, "What is changed must be the right one; it cannot be taken back."
-    )
+    return _step(f"{PICK} of {_client(wish)}: {which}", None, "What is changed must be the right one; it cannot be taken back.")
 
 
 def _cancel(wish: Wish) -> list[Step]:
@@ -182,14 +183,14 @@ def _move(wish: Wish) -> list[Step]:
 
 
 def _find(wish: Wish) -> list[Step]:
-    offer = _step("Choose up to three of the free times to offer", None, "More than three are a burden to read.")
+    offer = _step(f"{OFFER} of the free times to offer", None, "More than three are a burden to read.")
     return [_look_up(wish), _search(wish), offer]
 
 
 def _tell(wish: Wish) -> list[Step]:
     return [
         _look_up(wish),
-        _step("Pick out what was asked for", None, "Only that is to be told."),
+        _step(f"{PICK_OUT} what was asked for", None, "Only that is to be told."),
         _step("Check that nothing in it is another client's", None, "What is not theirs must not be told."),
     ]
 

@@ -3,19 +3,19 @@
 from typing import Any
 
 from .acting import go_on, route_of, which_appointment
-from .conversation import Answer, Conversation
 from .executor import FOUND, LISTED, best_document
 from .known import known_of, notes_of_this_run
 from .planner import say_when
+from .reading import Conversation, Said
 from .refusing import Refusal, refusal
 from .saying import likes, moment, one_of, report
 from .wish import Wish, wish_of
-from .work import Ended, Move, Use, Work, today_of, work_on
+from .work import Ended, Next, Use, Work, today_of, work_on
 
 CLOSINGS = ("Is there anything else?", "Let me know if anything should change.", "Have a good day.")
 
 
-def react(conversation: Conversation, seed: int) -> Answer:
+def react(conversation: Conversation, seed: int) -> Said:
     """Answer a turn of the reason-and-act loop: one tool call, or a Reply."""
     wish = wish_of(conversation, today_of(conversation))
     early = _without_tools(wish, conversation)
@@ -36,7 +36,7 @@ def _has_acted(work: Work) -> bool:
     )
 
 
-def _without_tools(wish: Wish, conversation: Conversation) -> Answer | None:
+def _without_tools(wish: Wish, conversation: Conversation) -> Said | None:
     """Answer what needs no tool: no to what was pending, refusals, questions about policies."""
     pending, confirmed = conversation.block_object("pending"), conversation.blocks.get("confirmed", "").strip().lower()
     if pending and confirmed == "yes":
@@ -63,9 +63,9 @@ def _without_tools(wish: Wish, conversation: Conversation) -> Answer | None:
     return None
 
 
-def _answer(move: Move, work: Work, seed: int) -> Answer:
+def _answer(move: Next, work: Work, seed: int) -> Said:
     if isinstance(move, Use):
-        return Answer(move.thinking, "", ((move.tool, move.arguments),))
+        return Said(move.thinking, "", ((move.tool, move.arguments),))
     ids = {name: move.facts[name] for name in ("client_id", "appointment_id") if move.facts.get(name)}
     if move.status == "needs_user":
         return _reply("clarify", move.question or move.note, move.thinking or move.note, ids)
@@ -98,12 +98,12 @@ def _list_appointments(work: Work, facts: dict[str, str]) -> str:
     return f"{likes(facts)} {listed}"
 
 
-def _reply(outcome: str, text: str, because: str, facts: dict[str, str], thinking: str = "") -> Answer:
+def _reply(outcome: str, text: str, because: str, facts: dict[str, str], thinking: str = "") -> Said:
     data = {"outcome": outcome, "text": text[:1900], "because": (because or text)[:590], "facts": facts}
-    return Answer.of(thinking or because, data)
+    return Said.of(thinking or because, data)
 
 
-def orchestrate(conversation: Conversation, seed: int) -> Answer:
+def orchestrate(conversation: Conversation, seed: int) -> Said:
     """Answer a turn of the orchestrator: hand one task to a specialist, or a Reply."""
     last = conversation.outcomes[-1] if conversation.outcomes else None
     if last is not None and last.data.get("status") in ("needs_user", "failed"):
@@ -116,11 +116,11 @@ def orchestrate(conversation: Conversation, seed: int) -> Answer:
     handed = _next_task(work)
     if isinstance(handed, tuple):
         to, task, because = handed
-        return Answer(because, "", ((f"transfer_to_{to}_specialist", {"task": task, "because": because}),))
+        return Said(because, "", ((f"transfer_to_{to}_specialist", {"task": task, "because": because}),))
     return _answer(handed, work, seed)
 
 
-def _pass_on(outcome: dict[str, Any]) -> Answer:
+def _pass_on(outcome: dict[str, Any]) -> Said:
     facts = {str(name): str(value) for name, value in (outcome.get("facts") or {}).items()}
     question = outcome.get("question") or facts.get("question")
     ids = {name: facts[name] for name in ("client_id", "appointment_id") if facts.get(name)}
@@ -130,11 +130,11 @@ def _pass_on(outcome: dict[str, Any]) -> Answer:
     return _reply("escalate", text, f"The specialist could not do it: {outcome.get('note')}", ids)
 
 
-Task = tuple[str, str, str]
+HandOver = tuple[str, str, str]
 """To whom, what, why."""
 
 
-def _next_task(work: Work) -> Task | Ended:
+def _next_task(work: Work) -> HandOver | Ended:
     pending = work.conversation.block_object("pending")
     known, wish = work.known, work.wish
     handed = [outcome.tool for outcome in work.outcomes]
@@ -150,7 +150,7 @@ def _next_task(work: Work) -> Task | Ended:
     return _calendar_task(work)
 
 
-def _hand_agreed(tool: str, work: Work) -> Task:
+def _hand_agreed(tool: str, work: Work) -> HandOver:
     to = "client" if tool in ("send_confirmation", "get_client_preferences") else "calendar"
     return (
         to,
@@ -159,7 +159,7 @@ def _hand_agreed(tool: str, work: Work) -> Task:
     )
 
 
-def _calendar_task(work: Work) -> Task | Ended:
+def _calendar_task(work: Work) -> HandOver | Ended:
     known, wish = work.known, work.wish
     who = f"client {work.client_id or work.client}"
     if wish.act in ("cancel", "move") and not wish.appointment:
@@ -204,7 +204,7 @@ def _what_is_known(work: Work) -> str:
     return f"The client's time zone is {known.get('time_zone')}.{wishes}"
 
 
-def _send_or_end(work: Work, handed: list[str]) -> Task | Ended:
+def _send_or_end(work: Work, handed: list[str]) -> HandOver | Ended:
     known, wish = work.known, work.wish
     has_sent = bool(known.get("message_id")) or handed[-2:] == ["transfer_to_client_specialist"] * 2
     if wish.send and wish.act in ("book", "move", "send") and not has_sent:
@@ -223,7 +223,7 @@ def _send_or_end(work: Work, handed: list[str]) -> Task | Ended:
     return Ended("done", "the specialists have done all that was asked", "", known.facts)
 
 
-def respond(conversation: Conversation, seed: int) -> Answer:
+def respond(conversation: Conversation, seed: int) -> Said:
     """Answer with the Reply that tells how a plan ended."""
     outcome = conversation.block_object("outcome")
     known = known_of(conversation)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .conversation import Answer, Conversation, read_object
+from .reading import Conversation, Said, read_object
 
 REASONS = {
     "retry": ("It may pass by itself.", "The same call would fail the same way."),
@@ -13,7 +13,7 @@ REASONS = {
 }
 
 
-def recover(conversation: Conversation) -> Answer:
+def recover(conversation: Conversation) -> Said:
     """Answer with a Recovery."""
     failure = conversation.block_object("failure")
     error, facts = str(failure.get("error", "")), failure.get("facts") or {}
@@ -25,7 +25,7 @@ def recover(conversation: Conversation) -> Answer:
     choice = {"question": "How to go on after the failure?", "options": options, "chosen": chosen, "because": because}
     steps = _other_steps(conversation) if chosen == "replan" else []
     data = {"choice": choice, "steps": steps, "reply": _reply(chosen, error, facts)}
-    return Answer.of(f"The step failed: {error[:300]} {because} So I choose to {chosen}.", data)
+    return Said.of(f"The step failed: {error[:300]} {because} So I choose to {chosen}.", data)
 
 
 def _choose(conversation: Conversation, failure: dict[str, Any], error: str, facts: dict[str, Any]) -> tuple[str, str]:

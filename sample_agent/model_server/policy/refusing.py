@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from .conversation import Conversation
+from .reading import Conversation
 from .wish import Wish
 
 HELP = "I can book, move and cancel appointments, look up free times and send confirmations."

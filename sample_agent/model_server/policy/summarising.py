@@ -2,16 +2,16 @@
 
 import re
 
-from .conversation import Answer, Conversation
-from .patterns import APPOINTMENT_ID
+from .reading import Conversation, Said
 from .saying import sentences
 from .wish import read_wish
+from .words import APPOINTMENT_ID
 from .work import today_of
 
 LONGEST = 220
 
 
-def summarise(conversation: Conversation) -> Answer:
+def summarise(conversation: Conversation) -> Said:
     """Answer in plain words."""
     history = conversation.blocks.get("history") or conversation.words
     said = [text for who, text in _turns(history) if who == "user"]
@@ -24,7 +24,7 @@ def summarise(conversation: Conversation) -> Answer:
     found += [f"Told so far: {_short(one)}" for one in facts[-2:]]
     if told and told[-1].rstrip().endswith("?"):
         found.append(f"Still open: {_short(sentences(told[-1])[-1])}")
-    return Answer(text=" ".join(found[:5]) or f"Nothing was settled yet. {_short(history)}".strip())
+    return Said(text=" ".join(found[:5]) or f"Nothing was settled yet. {_short(history)}".strip())
 
 
 def _turns(history: str) -> list[tuple[str, str]]:

@@ -27,6 +27,8 @@ _MONTH = "|".join(f"{name}|{name[:3]}" for name in MONTHS)
 _CLOCK = r"(\d{1,2})(?:[:.](\d{2}))?\s*(am|pm|a\.m\.|p\.m\.|o'clock)?"
 _ISO = r"(\d{4}-\d{2}-\d{2})"
 LONGEST = timedelta(days=13)
+MOST_AHEAD = 3_650
+"""Nobody means more days, or weeks, than this; the calendars say that even so much is too far."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ def _one(day: date) -> tuple[date, date]:
 
 
 def _number(word: str) -> int | None:
-    return int(word) if word.isdigit() else NUMBERS.get(word)
+    return min(int(word[:9]), MOST_AHEAD) if word.isdecimal() else NUMBERS.get(word)
 
 
 def _clocks(text: str) -> tuple[time | None, time | None, time | None]:

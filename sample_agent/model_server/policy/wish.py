@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields, replace
 from datetime import date
 from typing import Literal
 
-from . import patterns
-from .conversation import Conversation
+from . import words
+from .reading import Conversation
 from .when import NUMBERS, When, read_when
 
 Act = Literal["book", "cancel", "move", "send", "look_up", "search", "ask_policy", "escalate", "harm", "other", "greet", "unclear"]
@@ -39,52 +39,52 @@ def read_wish(text: str, today: date) -> Wish:
     """Read a request by itself."""
     act = _act(text)
     when, was = _times(text, act, today)
-    with_whom = patterns.WITH.search(text)
+    with_whom = words.WITH.search(text)
     names = re.split(r",? and |, | & ", with_whom[1]) if with_whom else []
-    ids = patterns.PROFESSIONAL_ID.findall(text)
-    appointment, purpose, reason = patterns.APPOINTMENT_ID.search(text), patterns.PURPOSE.search(text), patterns.REASON.search(text)
+    ids = words.PROFESSIONAL_ID.findall(text)
+    appointment, purpose, reason = words.APPOINTMENT_ID.search(text), words.PURPOSE.search(text), words.REASON.search(text)
     return Wish(
         act=act,
         text=text,
         client=_client(text, names),
         appointment=appointment[1] if appointment else None,
-        professionals=tuple(dict.fromkeys(ids or [name for name in names if name.split()[0].lower() not in patterns.NO_NAMES])),
+        professionals=tuple(dict.fromkeys(ids or [name for name in names if name.split()[0].lower() not in words.NO_NAMES])),
         minutes=_minutes(text),
         when=when,
         was=was,
         purpose=purpose[1].strip() if purpose and act in ("book", "unclear") else "",
         reason=reason[1].strip() if reason else "",
-        send=act == "send" or bool(patterns.SEND_TOO.search(text)),
+        send=act == "send" or bool(words.SEND_TOO.search(text) and not words.SEND_NOTHING.search(text)),
         channel=_channel(text),
     )
 
 
 def _act(text: str) -> Act:
-    if patterns.HARM.search(text):
+    if words.HARM.search(text):
         return "harm"
-    if patterns.ESCALATE.search(text):
+    if words.ESCALATE.search(text):
         return "escalate"
-    if patterns.OTHER.search(text) and not patterns.SCHEDULING.search(text):
+    if words.OTHER.search(text) and not words.SCHEDULING.search(text):
         return "other"
-    if patterns.POLICY.search(text) and not patterns.NAMED.search(text):
+    if words.POLICY.search(text) and not words.NAMED.search(text):
         return "ask_policy"
-    acts: list[Act] = list(patterns.ACTS)  # type: ignore[arg-type]  # its keys are acts
-    first = patterns.FIRST_WORD.match(text)
+    acts: list[Act] = list(words.ACTS)  # type: ignore[arg-type]  # its keys are acts
+    first = words.FIRST_WORD.match(text)
     for act in acts:  # what a sentence begins with says what it is about
-        if first and patterns.ACTS[act].match(first[1]):
+        if first and words.ACTS[act].match(first[1]):
             return act
     for act in acts:
-        if patterns.ACTS[act].search(text):
+        if words.ACTS[act].search(text):
             return act
-    return "greet" if patterns.GREETING.match(text) else "unclear"
+    return "greet" if words.GREETING.match(text) else "unclear"
 
 
 def _times(text: str, act: Act, today: date) -> tuple[When, When]:
     if act == "move":
-        swapped = patterns.INSTEAD.search(text)
+        swapped = words.INSTEAD.search(text)
         if swapped:
             return read_when(swapped[1], today), read_when(swapped[2], today)
-        parts = patterns.MOVE_TO.search(text)
+        parts = words.MOVE_TO.search(text)
         if parts is None:
             return When(), read_when(text, today)
         after = read_when(parts[2], today)
@@ -96,12 +96,12 @@ def _times(text: str, act: Act, today: date) -> tuple[When, When]:
 
 
 def _client(text: str, professionals: list[str]) -> str | None:
-    found = patterns.CLIENT_ID.search(text)
+    found = words.CLIENT_ID.search(text)
     if found:
         return found[1] or found[2]
-    for name in [*patterns.OWNER.findall(text), *patterns.CLIENT_NAME.findall(text)]:
-        words = [word for word in name.split() if word.lower() not in patterns.NO_NAMES]
-        if words and name not in professionals and len(words) == len(name.split()):
+    for name in [*words.OWNER.findall(text), *words.CLIENT_NAME.findall(text)]:
+        is_name = all(word.lower() not in words.NO_NAMES for word in name.split())
+        if is_name and name not in professionals:
             return str(name)
     return None
 
@@ -140,7 +140,7 @@ def wish_of(conversation: Conversation, today: date) -> Wish:
     if wish.act in ("unclear", "greet"):
         asked = next((old for text in reversed(before) if (old := read_wish(text, today)).act not in ("unclear", "greet", "harm")), None)
         # A yes belongs to a question; after "Is there anything else?" it asks for nothing.
-        is_answer = wish.act == "unclear" and not (patterns.PLAIN_YES.match(wish.text) and not (told and patterns.ASKS.search(told[-1])))
+        is_answer = wish.act == "unclear" and not (words.PLAIN_YES.match(wish.text) and not (told and words.ASKS.search(told[-1])))
         if asked is not None and is_answer:
             is_taken = wish.when.at is not None and asked.act == "search" and told and "Which one shall I book?" in told[-1]
             return _own(replace(fill(wish, asked), act="book") if is_taken else fill(wish, asked), conversation)
@@ -191,5 +191,5 @@ def last_appointment(conversation: Conversation) -> str | None:
     """Return the id of the appointment that was spoken of last."""
     noted = [note["facts"].get("appointment_id") for note in conversation.notes if isinstance(note.get("facts"), dict)]
     texts = [conversation.blocks.get("summary", ""), *(turn.text for turn in conversation.earlier)]
-    found = [*patterns.APPOINTMENT_ID.findall("\n".join(texts)), *(str(one) for one in noted if one)]
+    found = [*words.APPOINTMENT_ID.findall("\n".join(texts)), *(str(one) for one in noted if one)]
     return found[-1] if found else None

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
 
-from .conversation import Conversation, Outcome
 from .facts import Facts, read_moment
 from .known import Known, known_of
+from .reading import Conversation, ToolAnswer
 from .slots import Taste
 from .when import When
 from .wish import Wish
@@ -23,7 +23,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Ended:
-    """Nothing more to do. ``question`` is for the user; ``offers`` says that there is something to choose from in the question."""
+    """Nothing more to do, or nothing without the user, whom ``question`` is for; ``choice`` is the one that was made on the way."""
 
     status: Literal["done", "failed", "needs_user"]
     note: str
@@ -33,7 +33,7 @@ class Ended:
     question: str | None = None
 
 
-Move = Use | Ended
+Next = Use | Ended
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Work:
     choice: dict[str, Any] | None = None
 
     @property
-    def outcomes(self) -> tuple[Outcome, ...]:
+    def outcomes(self) -> tuple[ToolAnswer, ...]:
         """What tools answered since the prompt."""
         return self.conversation.outcomes
 

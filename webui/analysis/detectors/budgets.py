@@ -83,7 +83,8 @@ def velocity(ten_minutes: int, hour: int, usual: Sequence[int], limits: Limits) 
     severity = severity_of(times, limits)
     if severity is None:
         return None
-    basis = f"ten times the usual {_usd(round(middle))} (median of {len(usual):,} tens of minutes in 7 days)" if middle > _NANOS else "$10"
+    known = f"ten times the usual {_usd(round(middle))} (median of {len(usual):,} tens of minutes in 7 days)"
+    basis = known if middle > _NANOS else "the least that is told of"
     sentence = f"{_usd(ten_minutes)} were spent in 10 minutes and {_usd(hour)} in an hour"
     expected = f"below {_usd(round(floors[0]))} in 10 minutes, {basis}, and below {_usd(round(floors[1]))} in an hour."
     return Excess("B4", severity, "", "spend", times, 1.0, sentence, expected)

@@ -43,7 +43,7 @@ def call_of(step: Step, rules: Rules) -> Call | None:
         return _tool_call(step, step.tool, rules)
     if step.kind in ("agent", "handoff"):
         told = step.input is not None
-        return Call(step, step.name, _digest(step.name, step.input), _digest(step.output), step.status == "error", False, told)
+        return Call(step, step.name, _digest(step.name, step.input), step.output, step.status == "error", False, told)
     return None
 
 
@@ -51,7 +51,7 @@ def _tool_call(step: Step, tool: ToolCall, rules: Rules) -> Call:
     polls = tool.name in rules.polling or _polls(tool.name)
     answer = tool.error if tool.error is not None else tool.result
     told = tool.arguments is not None or answer is not None
-    return Call(step, tool.name, _digest(tool.name, _plain(tool.arguments, 0)), _digest(answer), tool.error is not None, polls, told)
+    return Call(step, tool.name, _digest(tool.name, _plain(tool.arguments, 0)), answer, tool.error is not None, polls, told)
 
 
 def _plain(value: Any, depth: int) -> Any:
@@ -61,8 +61,7 @@ def _plain(value: Any, depth: int) -> Any:
     if depth >= _MOST_DEPTH:
         return "..."
     if isinstance(value, dict):
-        kept = {str(key): item for key, item in value.items() if not _is_volatile(str(key))}
-        return {key: _plain(item, depth + 1) for key, item in kept.items()}
+        return {name: _plain(item, depth + 1) for key, item in value.items() if not _is_volatile(name := str(key))}
     if isinstance(value, list):
         return [_plain(item, depth + 1) for item in value]
     return value

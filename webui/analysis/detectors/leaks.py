@@ -119,15 +119,15 @@ _ORDERS = (
     ),
 )
 
+_BY_SIGN = tuple((sign, order.pattern) for order in _ORDERS for sign in order.signs)
+
 
 def _order_in(text: str) -> str | None:
     """Return what reads like an instruction in a text."""
     low = text[:_MOST_CHARS].lower()
-    for order in _ORDERS:
-        if any(sign in low for sign in order.signs):
-            match = order.pattern.search(low)
-            if match is not None:
-                return match[0]
+    for sign, pattern in _BY_SIGN:
+        if sign in low and (match := pattern.search(low)) is not None:
+            return match[0]
     return None
 
 

@@ -80,9 +80,9 @@ def _finding(seen: Seen, found: _Repetition) -> Finding:
     )
 
 
-def _counted(calls: Iterable[Call], key: Callable[[Call], tuple[str, ...]]) -> dict[tuple[str, ...], list[Call]]:
+def _counted(calls: Iterable[Call], key: Callable[[Call], tuple[str | None, ...]]) -> dict[tuple[str | None, ...], list[Call]]:
     """Group calls that are the same; those of a polling tool count only where they follow each other closely."""
-    groups: dict[tuple[str, ...], list[Call]] = {}
+    groups: dict[tuple[str | None, ...], list[Call]] = {}
     for call in calls:
         group = groups.setdefault(key(call), [])
         if call.polls and group and call.step.started_ns - group[-1].step.started_ns >= _POLLING_GAP_NS:
@@ -236,14 +236,15 @@ def repeated_thoughts(seen: Seen) -> list[Finding]:
     if len(thinking) < min(limit for limit in (limits.warning, limits.critical, len(thinking) + 1) if limit is not None):
         return []
     recent: list[str] = []
-    streak: list[Step] = []
-    longest: list[Step] = []
-    for step in thinking:
+    began = first = last = 0
+    for place, step in enumerate(thinking):
         now = (step.thought or step.output or "")[:_THOUGHT_CHARS]
-        streak = [*streak, step] if any(_is_alike(now, before) for before in recent) else [step]
-        if len(streak) > len(longest):
-            longest = streak
+        if not any(_is_alike(now, before) for before in recent):
+            began = place
+        if place - began > last - first:
+            first, last = began, place
         recent = [*recent[1 - _LOOKED_BACK :], now]
+    longest = thinking[first : last + 1]
     severity = severity_of(len(longest), limits)
     if severity is None:
         return []
@@ -259,7 +260,14 @@ def _is_alike(one: str, other: str) -> bool:
     if not _SHORTER * len(other) <= len(one) <= len(other) / _SHORTER:
         return False
     these, those = _shingles(one), _shingles(other)
-    common = len(these & those)
+    least = _ALIKE * (len(these) + len(those)) / (1 + _ALIKE) - 0.5
+    common = len(these)
+    for shingle in these:
+        if shingle not in those:
+            common -= 1
+            if common < least:
+                # Most pairs end here, after a few looks.
+                return False
     return common > 0 and common >= _ALIKE * (len(these) + len(those) - common)
 
 

@@ -38,8 +38,8 @@ class Call(msgspec.Struct, frozen=True):
     name: str
     digest: str
     """Of name and arguments; what only tells one attempt from another is left out."""
-    answer: str
-    """Of the result or error."""
+    answer: str | None
+    """The result or error."""
     failed: bool
     polls: bool
     is_told: bool

@@ -24,13 +24,15 @@ class Metric(msgspec.Struct, frozen=True):
     words: str
     """How a value is written, with ``{}`` for its number in units of ``shown``."""
     shown: float = 1.0
+    is_mean: bool = False
+    """True of a mean over runs: that of a few, as in an hour's first minutes, says nothing."""
 
 
 METRICS: tuple[Metric, ...] = (
     Metric("cost", 10_000_000, 1_000_000_000, "${:,.2f}", 1e9),
     Metric("tokens", 1_000, 1_000, "{:,.0f} tokens"),
     Metric("runs", 1, 10, "{:,.0f} runs"),
-    Metric("duration", 1_000_000, 100_000_000, "{:,.1f} s a run", 1e9),
+    Metric("duration", 1_000_000, 100_000_000, "{:,.1f} s a run", 1e9, is_mean=True),
 )
 """Costs are nano-dollars; the duration is the mean of an hour's runs, nanoseconds, since roll-ups hold sums."""
 
@@ -106,20 +108,27 @@ class Series(msgspec.Struct, frozen=True):
 
 def unusual_hours(series: Series, hour: int, limits: Limits) -> list[Excess]:
     """A1: metrics of an hour far above what was expected, where there are runs enough to say so."""
-    expected_runs = expect(series.runs, hour, METRICS[2], series.first_hour)
+    metrics = [metric for metric in METRICS if _is_high(series, metric, hour)]
+    expected_runs = expect(series.runs, hour, METRICS[2], series.first_hour) if metrics else None
     if expected_runs is None or expected_runs.value < _FEWEST_EXPECTED:
         # An hour with few runs says nothing in either direction: single runs and budgets have rules of their own.
         return []
-    found = [_unusual(series, metric, hour, limits) for metric in METRICS]
+    found = [_unusual(series, metric, hour, limits) for metric in metrics]
     return [one for one in found if one is not None]
+
+
+def _is_high(series: Series, metric: Metric, hour: int) -> bool:
+    """Tell whether an hour is above all such hours before it: cheap, and most hours are not."""
+    if metric.is_mean and series.runs.get(hour, 0.0) < _FEWEST_EXPECTED:
+        return False
+    values = series.values.get(metric.name, {})
+    past = (values.get(hour - week * _WEEK + beside, 0.0) for week in range(1, 7) for beside in (-1, 0, 1))
+    return values.get(hour, 0.0) > max(past)
 
 
 def _unusual(series: Series, metric: Metric, hour: int, limits: Limits) -> Excess | None:
     values = series.values.get(metric.name, {})
     value = values.get(hour, 0.0)
-    # Cheap, and most hours end here: what some such hour has been before is nothing unusual.
-    if value <= max((values.get(hour - week * _WEEK + beside, 0.0) for week in range(1, 7) for beside in (-1, 0, 1)), default=0.0):
-        return None
     expected = expect(values, hour, metric, series.first_hour)
     if expected is None or expected.value <= 0 or value - expected.value < metric.least:
         return None

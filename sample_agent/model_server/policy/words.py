@@ -69,6 +69,10 @@ ASKS = re.compile(r"(?<!anything else)\?\s*$|yes or no\.?\s*$")
 """How an assistant's turn ends that waits for an answer."""
 
 SEND_TOO = _any("send|let (?:him|her|them|me) know|notify|email|e-mail|text|sms|confirmation")
+SEND_NOTHING = re.compile(
+    r"(?:\b(?:not|no|never|without|skip|neither|nor|cannot|dont)|n['’]t)\b[^.?!]*\b(?:send|notify|e-?mail|text|sms|confirmation)\b",
+    re.IGNORECASE,
+)
 PURPOSE = re.compile(
     r"\b(?:about|regarding|concerning|to discuss|to talk about|purpose:)\s+(?:the |his |her |my |their |our )?([a-zA-Z][\w' -]{2,60}?)"
     r"(?=[,.;!?]|$| (?:on|at|with|next|this|in the|tomorrow|today|for \d)\b)",

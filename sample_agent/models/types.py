@@ -90,7 +90,7 @@ class ModelRequest:
     """One question to a model.
 
     ``session`` is whose token budget pays and ``user`` whose cached answers may be used ("" = nobody's: nothing is cached).
-    ``schema`` is what the answer must be as JSON. ``step_token_ceiling`` bounds this call and its repairs together.
+    ``schema`` is what the answer must be as JSON. ``call_token_ceiling`` bounds this call and its repairs together.
     ``semantic_text`` is the part of the last message that a cached answer may match by meaning; all else must match exactly.
     ``model`` is for the router to fill.
     """
@@ -101,7 +101,7 @@ class ModelRequest:
     tools: tuple[ToolDefinition, ...] = ()
     max_tokens: int = 1024
     schema: type[BaseModel] | None = None
-    step_token_ceiling: int | None = None
+    call_token_ceiling: int | None = None
     session: str = ""
     user: str = ""
     semantic_text: str | None = None
@@ -153,9 +153,9 @@ class OutputInvalid(Exception):
 
 
 class TokenBudgetSpent(Exception):
-    """The next call would break a budget, so it was not made; ``limit`` is "session" or "step"."""
+    """The next call would break a budget, so it was not made; ``limit`` is "session" or "call"."""
 
-    def __init__(self, limit: Literal["session", "step"], *, used: int, needed: int, budget: int) -> None:
+    def __init__(self, limit: Literal["session", "call"], *, used: int, needed: int, budget: int) -> None:
         super().__init__(f"the {limit}'s token budget of {budget} would be exceeded: {used} used, {needed} more needed")
         self.limit = limit
         self.used = used

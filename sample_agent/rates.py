@@ -18,7 +18,7 @@ REQUEST = "request"
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class Rate:
     """At most ``most`` of these actions in any ``window_s`` seconds, of one session or one user."""
 
     name: str
@@ -31,12 +31,12 @@ class Limit:
 _DESTRUCTIVE = frozenset({"cancel_appointment", "reschedule_appointment", "send_confirmation"})
 _CHANGES = _DESTRUCTIVE | {"book_appointment"}
 
-LIMITS = (
-    Limit("requests of a session", frozenset({REQUEST}), 20, 60, "session"),
-    Limit("requests of a user", frozenset({REQUEST}), 200, 3600, "user"),
-    Limit("destructive actions of a session", _DESTRUCTIVE, 6, 3600, "session"),
-    Limit("destructive actions of a user", _DESTRUCTIVE, 30, 24 * 3600, "user"),
-    Limit("changes of a session", _CHANGES, 12, 3600, "session"),
+RATES = (
+    Rate("requests of a session", frozenset({REQUEST}), 20, 60, "session"),
+    Rate("requests of a user", frozenset({REQUEST}), 200, 3600, "user"),
+    Rate("destructive actions of a session", _DESTRUCTIVE, 6, 3600, "session"),
+    Rate("destructive actions of a user", _DESTRUCTIVE, 30, 24 * 3600, "user"),
+    Rate("changes of a session", _CHANGES, 12, 3600, "session"),
 )
 """What one person could want in good faith, with room to spare; a loop is over it soon."""
 
@@ -44,7 +44,7 @@ LIMITS = (
 class RateLimiter:
     """Counts actions in sliding windows."""
 
-    def __init__(self, store: StateStore, now: Callable[[], datetime], limits: Iterable[Limit] = LIMITS) -> None:
+    def __init__(self, store: StateStore, now: Callable[[], datetime], limits: Iterable[Rate] = RATES) -> None:
         self._store = store
         self._now = now
         self._limits = tuple(limits)
@@ -62,7 +62,7 @@ class RateLimiter:
         return None
 
 
-def _wait_s(connection: Connection, limit: Limit, whose: str, at_s: float) -> float:
+def _wait_s(connection: Connection, limit: Rate, whose: str, at_s: float) -> float:
     """Return how long a limit forbids one more, 0 for not at all; what has left its window is deleted."""
     since_s = at_s - limit.window_s
     connection.execute("DELETE FROM admission WHERE limit_name = ? AND whose = ? AND at_s <= ?", (limit.name, whose, since_s))

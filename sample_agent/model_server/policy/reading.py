@@ -21,7 +21,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ToolAnswer:
     """What a tool answered. ``call`` is None where the conversation does not hold the request."""
 
     call: Call | None
@@ -59,7 +59,7 @@ class Turn:
     role: str
     text: str = ""
     calls: tuple[Call, ...] = ()
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: tuple[ToolAnswer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Conversation:
         return tuple(Turn(turn.role, _untagged(turn.text), turn.calls, turn.outcomes) for turn in self.turns[: self._prompt_at])
 
     @cached_property
-    def outcomes(self) -> tuple[Outcome, ...]:
+    def outcomes(self) -> tuple[ToolAnswer, ...]:
         """What tools answered since the prompt, in order."""
         return tuple(outcome for turn in self.turns[self._prompt_at :] for outcome in turn.outcomes)
 
@@ -126,7 +126,7 @@ class Conversation:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Said:
     """What the policy says: thinking first, then words, then tool calls (name and arguments)."""
 
     thinking: str = ""
@@ -136,9 +136,9 @@ class Answer:
     """What ``text`` says as JSON, where an object was asked for."""
 
     @staticmethod
-    def of(thinking: str, data: dict[str, Any]) -> "Answer":
+    def of(thinking: str, data: dict[str, Any]) -> "Said":
         """Answer with a JSON object."""
-        return Answer(thinking, json.dumps(data, ensure_ascii=False), data=data)
+        return Said(thinking, json.dumps(data, ensure_ascii=False), data=data)
 
 
 def read_object(text: str) -> dict[str, Any]:
