@@ -50,7 +50,7 @@ alert = Table(
 """One row per incident. Of one fingerprint at most one is not resolved."""
 
 _UNRESOLVED = text("state <> 'resolved'")
-Index("ux_alert_open", alert.c.project_id, alert.c.fingerprint, unique=True, sqlite_where=_UNRESOLVED)
+Index("ux_alert_open", alert.c.project_id, alert.c.fingerprint, unique=True, sqlite_where=_UNRESOLVED, postgresql_where=_UNRESOLVED)
 Index("ix_alert_changed", alert.c.project_id, alert.c.state, alert.c.changed_ns)
 Index("ix_alert_resolved", alert.c.resolved_ns)
 
@@ -76,7 +76,7 @@ alert_run = Table(
 Index("ix_alert_run_alert", alert_run.c.alert_id)
 Index("ix_alert_run_trace", alert_run.c.project_id, alert_run.c.trace_id)
 _OPEN = text("is_open = 1")
-Index("ix_alert_run_open", alert_run.c.alert_id, sqlite_where=_OPEN)
+Index("ix_alert_run_open", alert_run.c.alert_id, sqlite_where=_OPEN, postgresql_where=_OPEN)
 
 alert_event = Table("alert_event", metadata, _number(), *_counts("alert_id", "at_ns"), *_texts("kind", "actor", "words"))
 """What happened to an alert, in order."""
@@ -99,7 +99,7 @@ outbox = Table(
 
 Index("ux_outbox_message", outbox.c.message_id, outbox.c.channel, unique=True)
 _DUE = text("state = 'due'")
-Index("ix_outbox_due", outbox.c.next_ns, sqlite_where=_DUE)
+Index("ix_outbox_due", outbox.c.next_ns, sqlite_where=_DUE, postgresql_where=_DUE)
 Index("ix_outbox_receiver", outbox.c.channel, outbox.c.receiver, outbox.c.created_ns)
 Index("ix_outbox_alert", outbox.c.alert_id)
 

@@ -65,7 +65,7 @@ Index("ix_summary_termination", summary.c.project_id, summary.c.termination, *_N
 Index("ix_summary_session", summary.c.project_id, summary.c.session_id, *_NEWEST)
 Index("ix_summary_user", summary.c.project_id, summary.c.user_id, *_NEWEST)
 _OPEN = text("lost_after_ns IS NOT NULL")
-Index("ix_summary_open", summary.c.lost_after_ns, sqlite_where=_OPEN)
+Index("ix_summary_open", summary.c.lost_after_ns, sqlite_where=_OPEN, postgresql_where=_OPEN)
 
 run = Table(
     "run",
