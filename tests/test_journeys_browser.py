@@ -223,7 +223,7 @@ def test_who_uses_the_sdk_gets_from_the_printed_link_to_their_step(reader: Reade
     lived.clew.link(time.time_ns())
     reader.page.goto(printed)
     reader.did += 1
-    reader.sees("support", "LookupError: order 12345", "first failure")
+    reader.sees("support", "LookupError: order 12345", "First failure")
     reader.press("w")
     assert "find_order" in reader.page.locator("#panel h2").inner_text()
     reader.sees("12345")

@@ -31,7 +31,7 @@ abandon()
 lock = LOCK
 with lock:
     gc.collect()
-print(len(pipeline._parts.queue) > 0)
+print(len(pipeline._parts.queue) > 0, flush=True)
 os._exit(0)
 """
 
