@@ -265,7 +265,7 @@ def test_axe_finds_nothing_serious_on_any_page(browser: Browser, lived: Lived, n
 
     By all rules in the light; what does not depend on colours is the same in the dark.
     """
-    context = browser.new_context(base_url=site, viewport=WIDE, color_scheme="light", reduced_motion="reduce")
+    context = browser.new_context(base_url=site, viewport=WIDE, color_scheme="light", reduced_motion="reduce")  # type: ignore[arg-type]
     page, watcher = context.new_page(), Seen(site)
     watcher.watch(page)
     found: list[str] = []

@@ -24,7 +24,7 @@ from .sample_agent_clew import Clew, running_clew
 from .sample_agent_world import MONDAY
 from .wire import answer as stored_answer
 
-KILLS = int(os.environ.get("SAMPLE_AGENT_KILLS", "8"))
+KILLS = int(os.environ.get("SAMPLE_AGENT_KILLS", "5"))
 """How many; the figure in the documentation was measured with 50."""
 
 LATER_NS = 3600 * 10**9
