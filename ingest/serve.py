@@ -78,7 +78,7 @@ async def _run(http: Receiver, grpc: GrpcReceiver, settings: Settings, listener:
         # garbage finds next to nothing.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
+        gc.set_threshold(200_000, 20, 50)
         sys.setswitchinterval(_TURN_S)
         ready("otlp-http", f"http://{host}:{listener.getsockname()[1]}")
         ready("otlp-grpc", f"{host}:{grpc_port}")

@@ -47,7 +47,7 @@ def work(settings: Settings, ready: Ready, make_rulebook: MakeRulebook, beside: 
     # What is loaded now lives as long as the process: no collection need look at it again. Traces are trees with parents
     # and die all at once, so that looking for garbage more seldom finds just as much.
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(200_000, 20, 50)
     if settings.retention_days is not None:
         # Beside the linking, which must not wait until a year is deleted. What is cut off at the end was one short transaction.
         keep = (stop, store, round(settings.retention_days * _DAY_NS))

@@ -230,6 +230,6 @@ def llm_call(model: Any = None, *, provider: str | None = None, messages: Any = 
     value is the response, and a parameter named ``messages`` or ``prompt`` is what was asked.
     """
     options: dict[str, Any] = {"provider": provider, "messages": messages, "system": system, "params": params}
-    if callable(model):
-        return LlmCall(None, options)(model)
-    return LlmCall(model, options)
+    if model.__class__ is str or not callable(model):
+        return LlmCall(model, options)
+    return LlmCall(None, options)(model)

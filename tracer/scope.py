@@ -135,6 +135,9 @@ class Scope:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Close it. The exception goes on, whatever it is."""
+        if self._state == IDLE:
+            # Nothing is configured, as in most tests of most hosts: no more than this look.
+            return
         if self._entries is not None:
             self._entered()._close(error)
         elif self._state == OPEN:

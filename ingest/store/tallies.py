@@ -37,10 +37,10 @@ def move_tallies(tx: Transaction, old: Iterable[Row], new: Iterable[Row]) -> Non
 
 def _add(moved: Sums, project_id: int, data: bytes, direction: int) -> None:
     found = decode_tally(data)
-    for topic, agent, a, b, c, sums in ((one.topic, one.agent, one.a, one.b, one.c, one.sums) for one in found.entries):
-        kept = moved.setdefault((project_id, topic, found.day, agent, a, b, c), [0] * len(TALLY_SUMS))
-        for place, number in enumerate(sums):
-            kept[place] += direction * number
+    for one in found.entries:
+        key = (project_id, one.topic, found.day, one.agent, one.a, one.b, one.c)
+        kept = moved.get(key) or (0,) * len(TALLY_SUMS)
+        moved[key] = [before + direction * more for before, more in zip(kept, one.sums, strict=True)]
 
 
 def read_tallies(tx: Transaction, project_id: int, trace_ids: Sequence[bytes]) -> list[Row]:

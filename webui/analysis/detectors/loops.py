@@ -217,16 +217,16 @@ _ALIKE = 0.9
 _SHORTER = 0.8
 _THOUGHT_CHARS = 2_000
 
-_Shingles = frozenset[tuple[str, str, str, str, str]]
+_Shingles = frozenset[int]
 
 
 @lru_cache(maxsize=256)
 def _shingles(text: str) -> _Shingles:
-    """Return every five words that follow each other; none of a text too short to be told from another."""
+    """Return every five words that follow each other, by their hash; none of a text too short to be told from another."""
     words = text.lower().split()[:_MOST_WORDS]
     if len(words) < _FEWEST_WORDS:
         return frozenset()
-    return frozenset(zip(words, words[1:], words[2:], words[3:], words[4:], strict=False))
+    return frozenset(map(hash, zip(words, words[1:], words[2:], words[3:], words[4:], strict=False)))
 
 
 def repeated_thoughts(seen: Seen) -> list[Finding]:
@@ -239,7 +239,7 @@ def repeated_thoughts(seen: Seen) -> list[Finding]:
     began = first = last = 0
     for place, step in enumerate(thinking):
         now = (step.thought or step.output or "")[:_THOUGHT_CHARS]
-        if not any(_is_alike(now, before) for before in recent):
+        if not _repeats_one_of(recent, now):
             began = place
         if place - began > last - first:
             first, last = began, place
@@ -255,19 +255,18 @@ def repeated_thoughts(seen: Seen) -> list[Finding]:
     return [_finding(seen, _Repetition("L5", severity, "thought", longest, len(longest), limit or 0, crossed, sentence, detail))]
 
 
-def _is_alike(one: str, other: str) -> bool:
-    """Tell whether two texts share nine tenths of their shingles (Jaccard). Most pairs differ in length and need no closer look."""
-    if not _SHORTER * len(other) <= len(one) <= len(other) / _SHORTER:
+def _repeats_one_of(recent: Sequence[str], now: str) -> bool:
+    """Tell whether a text is like one of those before. Most differ in length and need no closer look."""
+    near = [before for before in recent if _SHORTER * len(before) <= len(now) <= len(before) / _SHORTER]
+    if not near:
         return False
-    these, those = _shingles(one), _shingles(other)
-    least = _ALIKE * (len(these) + len(those)) / (1 + _ALIKE) - 0.5
-    common = len(these)
-    for shingle in these:
-        if shingle not in those:
-            common -= 1
-            if common < least:
-                # Most pairs end here, after a few looks.
-                return False
+    these = _shingles(now)
+    return any(_are_alike(these, _shingles(before)) for before in near)
+
+
+def _are_alike(these: _Shingles, those: _Shingles) -> bool:
+    """Tell whether two texts share nine tenths of their shingles (Jaccard)."""
+    common = len(these & those)
     return common > 0 and common >= _ALIKE * (len(these) + len(those) - common)
 
 
