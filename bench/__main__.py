@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from http.client import HTTPException
 
-from . import detectors, freshness, giant, ingest, reads, sdk, start
+from . import browser, detectors, freshness, giant, ingest, reads, sdk, start
 from .figures import Figure, table
 from .fill import WrongAnswer
 from .scale import FULL, QUICK, Scale
@@ -25,6 +25,7 @@ _ALONE: tuple[tuple[str, Callable[[Scale], Iterator[Figure]]], ...] = (
     ("giant", giant.measure),
     ("sdk", sdk.measure),
     ("detectors", detectors.measure),
+    ("browser", browser.measure),
 )
 NAMES = tuple(name for name, _ in _ALONE) + reads.NAMES
 
