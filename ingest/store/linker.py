@@ -32,8 +32,8 @@ TraceKey = tuple[int, bytes]
 """project, trace"""
 
 BATCH_TRACES = 64
-BATCH_SPANS = 2000
-"""Bounds of what one write transaction holds, so that it keeps senders waiting for some 20 ms at most."""
+BATCH_SPANS = {"sqlite": 500, "postgresql": 2000}
+"""Bounds of what one write transaction holds. On SQLite senders wait while it is open, some 20 ms; on PostgreSQL nobody does."""
 
 REST_NS = 250_000_000
 """A changed trace rests for so long before it is linked, since the rest of it is often in the next request."""
@@ -88,7 +88,7 @@ def link_traces(store: Store, keys: Collection[TraceKey], now_ns: int, rules: Ru
     for group in _groups(sorted(set(keys))):
         for one in _derive_group(store, group, now_ns, rules, report):
             batch.append(one)
-            if len(batch) >= BATCH_TRACES or sum(linked.spans for linked in batch) >= BATCH_SPANS:
+            if len(batch) >= BATCH_TRACES or sum(linked.spans for linked in batch) >= BATCH_SPANS[store.dialect]:
                 _write_or_split(store, batch, rules.prices, report)
                 batch = []
     _write_or_split(store, batch, rules.prices, report)
