@@ -1,6 +1,7 @@
 """Two weeks of history: the same for the same seed, of many users, with the incidents in it."""
 
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,9 +15,21 @@ from sample_agent.visit import Answer
 ENDS = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
-def lived(history: History) -> list[tuple[Happening, Answer]]:
+class Enough(Exception):
+    """The part of a history that a test is about has happened."""
+
+
+def lived(history: History, most: int | None = None) -> list[tuple[Happening, Answer]]:
+    """Live through a history, or its first so many requests."""
     found: list[tuple[Happening, Answer]] = []
-    live_through(history, SimulatedClock(history.starts_at), lambda one, answer: found.append((one, answer)))
+
+    def done(one: Happening, answer: Answer) -> None:
+        found.append((one, answer))
+        if len(found) == most:
+            raise Enough
+
+    with suppress(Enough):
+        live_through(history, SimulatedClock(history.starts_at), done)
     return found
 
 
@@ -53,9 +66,9 @@ def test_a_plan_spans_the_days_and_the_clients() -> None:
 
 def test_the_same_seed_lives_through_the_same(fortnight: list[tuple[Happening, Answer]]) -> None:
     """Word for word, token for token; another seed is another history."""
-    again = lived(History(ENDS, runs=60))
-    assert [(one, answer.text, answer.reason) for one, answer in again] == [(one, answer.text, answer.reason) for one, answer in fortnight]
-    assert sum(tokens_of(entries(answer)) for _, answer in again) == sum(tokens_of(entries(answer)) for _, answer in fortnight)
+    again, before = lived(History(ENDS, runs=60), most=25), fortnight[:25]
+    assert [(one, answer.text, answer.reason) for one, answer in again] == [(one, answer.text, answer.reason) for one, answer in before]
+    assert sum(tokens_of(entries(answer)) for _, answer in again) == sum(tokens_of(entries(answer)) for _, answer in before)
     assert plan_history(History(ENDS, runs=60, seed=8)) != plan_history(History(ENDS, runs=60))
 
 
