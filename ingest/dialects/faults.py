@@ -13,9 +13,9 @@ def read_fault(reading: Reading, facts: Facts) -> None:
     """Fill in the failure: the status of the span, what the emitter says beside it, and the last exception."""
     span, values = reading.span, reading.values
     facts.failed = span.status_code == _ERROR or _says_failed(reading, facts.kind)
-    exception = next((event.attributes for event in reversed(span.events) if event.name == "exception"), None)
     if not facts.failed:
         return
+    exception = next((event.attributes for event in reversed(span.events) if event.name == "exception"), None)
     facts.error_type = reading.word("error_type")
     message = span.status_message or None
     if exception is not None:

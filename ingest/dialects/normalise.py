@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from .values import TEXT_CHARS, mapping, show, word
 _log = logging.getLogger(__name__)
 
 _TEXTS = ("input", "output", "thought", "tool_result", "tool_error", "error_message", "termination_detail")
+_texts_of = attrgetter(*_TEXTS)
 
 _NOT_SESSIONS = ("resp_", "chatcmpl", "msg_")
 """Reply ids that some send as the id of a conversation."""
@@ -178,8 +180,7 @@ _READERS = {
 
 def _bound(facts: Facts) -> None:
     """Cut texts to their bound; the whole is in the stored attributes."""
-    for name in _TEXTS:
-        text = getattr(facts, name)
+    for name, text in zip(_TEXTS, _texts_of(facts), strict=True):
         if text is not None and len(text) > TEXT_CHARS:
             setattr(facts, name, text[:TEXT_CHARS])
             facts.truncated = True

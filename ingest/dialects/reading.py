@@ -36,7 +36,8 @@ class Reading(msgspec.Struct):
     def word(self, field: str) -> str | None:
         """Return a name or id."""
         # Asked sixteen times a span, mostly in vain.
-        return word(self.values[field]) if field in self.values else None
+        value = self.values.get(field)
+        return None if value is None else word(value)
 
     def entries(self, family: str) -> list[dict[str, Any]]:
         """Return the entries that a family of keys spells, in the order of their numbers, which may have holes."""
@@ -88,7 +89,7 @@ def gather(span: Span, attributes: Mapping[str, Any], table: KeyTable) -> Readin
         if known is None:
             continue
         field, place, holds = known
-        if value is None or value == "" or (field in places and place >= places[field]):
+        if (not value and (value is None or value == "")) or (field in places and place >= places[field]):
             continue
         if holds:
             if holds == _COUNT:
