@@ -20,7 +20,8 @@ from typing import Any
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from tracer import active, agent_run, configure, current_run, decision, llm_call, record, step, tool
+from tracer import agent_run, configure, current_run, decision, llm_call, record, step, tool
+from tracer.recording import active
 
 Call = Callable[[], Any]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracer.patterns import has_luhn
+from tracer.privacy.patterns import has_luhn
 
 FOLDER = Path(__file__).parent / "fixtures" / "secrets"
 

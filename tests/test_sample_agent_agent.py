@@ -24,7 +24,7 @@ from sample_agent.state.spending import StoredTokens
 from sample_agent.state.store import StateStore
 from sample_agent.visit import Answer, is_nothing_left
 from tracer import Budget, BudgetExhausted, RunStopped, agent_run, step
-from tracer.guard import Used
+from tracer.recording.guard import Used
 
 from .sample_agent_office import Office, office
 from .sample_agent_world import MONDAY

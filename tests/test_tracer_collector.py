@@ -39,9 +39,9 @@ LOCKS = (
     "pipeline._parts.queue._lock",
     "pipeline._starting",
     "pipeline.losses._lock",
-    'sys.modules["tracer.guard"]._lock',
-    'sys.modules["tracer.scope"]._claiming',
-    'sys.modules["tracer.announce"]._starting',
+    'sys.modules["tracer.recording.guard"]._lock',
+    'sys.modules["tracer.recording.scope"]._claiming',
+    'sys.modules["tracer.recording.announce"]._starting',
 )
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 
-from tracer import active
 from tracer.configure import configure, flush, losses
+from tracer.recording import active
 from tracer.settings import Options, Settings, load_settings
 
 from .otlp_backend import Reply, attributes_of, backend, free_port, replies
@@ -219,7 +219,7 @@ def test_a_flush_waits_for_a_backend_that_is_busy() -> None:
 
 def run_host(program: str, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a program of a host's."""
-    source = "import os, sys, time\nfrom tracer import active\nfrom tracer.configure import configure, flush\nURL = sys.argv[1]\n"
+    source = "import os, sys, time\nfrom tracer.recording import active\nfrom tracer.configure import configure, flush\nURL = sys.argv[1]\n"
     source += "def span(name):\n    active.current().tracer.start_span(name).end()\n" + textwrap.dedent(program)
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", source, url, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

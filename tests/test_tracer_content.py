@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer.content import messages_text, system_text, text_of, tools_text
+from tracer.values.content import messages_text, system_text, text_of, tools_text
 
 MOST = 65_536
 

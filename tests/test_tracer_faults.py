@@ -33,19 +33,19 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from ingest.budget import Overloaded
 from ingest.otlp.export import Outcome
 from ingest.otlp.protobuf import decode_traces
-from tracer.beside import Traces
-from tracer.clean import Cleaner
-from tracer.courier import Clocks, Courier
-from tracer.deliver import make_sender
-from tracer.deliver_http import HttpSender
-from tracer.encode import Encoder
-from tracer.loss import Losses
-from tracer.pipeline import Parts, Pipeline
-from tracer.queue import SpanQueue
-from tracer.redact import Redaction
-from tracer.sampling import HeadSampler, Sampler
+from tracer.privacy.clean import Cleaner
+from tracer.privacy.redact import Redaction
+from tracer.recording.beside import Traces
+from tracer.sending.courier import Clocks, Courier
+from tracer.sending.deliver import make_sender
+from tracer.sending.deliver_http import HttpSender
+from tracer.sending.encode import Encoder
+from tracer.sending.loss import Losses
+from tracer.sending.pipeline import Parts, Pipeline
+from tracer.sending.queue import SpanQueue
+from tracer.sending.sampling import HeadSampler, Sampler
+from tracer.sending.spool import Spool
 from tracer.settings import Bounds, Endpoint, Sampling
-from tracer.spool import Spool
 
 from .otlp_backend import OK, Reply, attributes_of, backend, free_port, replies
 from .otlp_servers import Setup, grpc_receiver, http_receiver
@@ -461,7 +461,7 @@ def test_our_own_receivers_take_it(protocol: str) -> None:
 
 _HOST = """
 import sys, time
-from tracer import active
+from tracer.recording import active
 from tracer.configure import configure
 spool = sys.argv[2] if len(sys.argv) > 2 else None
 configure(endpoint=sys.argv[1], spool=spool)

@@ -19,10 +19,8 @@ from tracer import (
     Budget,
     BudgetExhausted,
     RunStopped,
-    active,
     agent_run,
     configure,
-    control,
     current_run,
     decision,
     flush,
@@ -31,7 +29,8 @@ from tracer import (
     step,
     tool,
 )
-from tracer.guard import Meter
+from tracer.recording import active, control
+from tracer.recording.guard import Meter
 from tracer.testing import Captured, capture
 
 from .otlp_backend import attributes_of, backend

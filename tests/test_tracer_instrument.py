@@ -14,9 +14,10 @@ from opentelemetry.instrumentation.anthropic import AnthropicInstrumentor as Met
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.trace import format_span_id
 
-from tracer import active, agent_run, instrument_anthropic, llm_call
-from tracer.active import Active
-from tracer.instrument import switch_off, switch_on
+from tracer import agent_run, instrument_anthropic, llm_call
+from tracer.instruments.instrument import switch_off, switch_on
+from tracer.recording import active
+from tracer.recording.active import Active
 
 from .model_server import ModelServer, model_server
 
@@ -219,9 +220,10 @@ for name in HIDDEN:
     sys.modules[name] = None
 logging.basicConfig(format="%(name)s: %(message)s")
 from opentelemetry.sdk.trace import TracerProvider, SpanProcessor
-from tracer import active, agent_run
-from tracer.active import Active
-from tracer.instrument import switch_on
+from tracer.recording import active
+from tracer import agent_run
+from tracer.recording.active import Active
+from tracer.instruments.instrument import switch_on
 
 class Show(SpanProcessor):
     def on_end(self, span):

@@ -14,12 +14,12 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, ParentBased, 
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from tracer import semconv
-from tracer.beside import Beside, beside
-from tracer.deliver import Answer
-from tracer.deliver_http import read_retry_after
-from tracer.queue import attributes_of as attributes_behind
-from tracer.queue import weigh
-from tracer.sampling import HeadSampler
+from tracer.recording.beside import Beside, beside
+from tracer.sending.deliver import Answer
+from tracer.sending.deliver_http import read_retry_after
+from tracer.sending.queue import attributes_of as attributes_behind
+from tracer.sending.queue import weigh
+from tracer.sending.sampling import HeadSampler
 from tracer.settings import Bounds, Sampling
 
 from .otlp_backend import attributes_of

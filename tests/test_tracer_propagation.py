@@ -16,8 +16,9 @@ from opentelemetry.context import get_current
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import get_current_span
 
-from tracer import active, agent_run, current_run, inject, propagation, step, tool
-from tracer.propagation import RUN_STAMP, attach, extract, stamp_of
+from tracer import agent_run, current_run, inject, step, tool
+from tracer.recording import active, propagation
+from tracer.recording.propagation import RUN_STAMP, attach, extract, stamp_of
 from tracer.testing import Captured, capture
 
 REMOTE_TRACE, REMOTE_SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

@@ -23,9 +23,7 @@ from opentelemetry.trace import StatusCode, get_current_span
 from tracer import (
     BudgetExhausted,
     TerminationReason,
-    active,
     agent_run,
-    announce,
     current_run,
     decision,
     handoff,
@@ -36,6 +34,7 @@ from tracer import (
     step,
     tool,
 )
+from tracer.recording import active, announce
 from tracer.testing import Captured, capture
 
 
@@ -539,7 +538,8 @@ def test_asyncio_cancellation_closes_everything(captured: Captured) -> None:
 _AT_EXIT = """
 import sys
 from opentelemetry.sdk.trace import TracerProvider, SpanProcessor
-from tracer import active, agent_run, step
+from tracer.recording import active
+from tracer import agent_run, step
 class Tell(SpanProcessor):
     def on_end(self, span):
         print(span.name, span.attributes.get("clew.termination.reason"), flush=True)

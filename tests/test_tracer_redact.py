@@ -11,13 +11,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import ReadableSpan
 
-from tracer.clean import Cleaner
-from tracer.limits import cut_text, fitting_chars
-from tracer.linear import why_not_linear
-from tracer.patterns import PERSONAL, SECRETS, has_luhn
-from tracer.prices import make_price
-from tracer.redact import ERROR_MARK, TIMEOUT_MARK, Redaction, Watched
-from tracer.withhold import is_content
+from tracer.privacy.clean import Cleaner
+from tracer.privacy.linear import why_not_linear
+from tracer.privacy.patterns import PERSONAL, SECRETS, has_luhn
+from tracer.privacy.redact import ERROR_MARK, TIMEOUT_MARK, Redaction, Watched
+from tracer.privacy.withhold import is_content
+from tracer.recording.prices import make_price
+from tracer.values.limits import cut_text, fitting_chars
 
 from .otlp_backend import attributes_of
 from .secrets_corpus import Positive, negatives, positives

@@ -14,8 +14,8 @@ import anthropic
 import openai
 import pytest
 
-from tracer.responses import Reply, read_response
-from tracer.streams import accumulate, accumulate_async
+from tracer.values.responses import Reply, read_response
+from tracer.values.streams import accumulate, accumulate_async
 
 from .model_server import BREAKS, OVERLOADS, ModelServer, completion_of, message_of, model_server, response_of
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
-from tracer.encode import Batch, Clean, Encoder, split
-from tracer.loss import SPOOL_AGE, SPOOL_FULL, Losses, Share
+from tracer.sending.encode import Batch, Clean, Encoder, split
+from tracer.sending.loss import SPOOL_AGE, SPOOL_FULL, Losses, Share
+from tracer.sending.spool import Spool
 from tracer.settings import Bounds
-from tracer.spool import Spool
 
 from .tracer_spans import ended_span
 
@@ -162,9 +162,9 @@ def test_only_the_owner_may_read(tmp_path: Path) -> None:
 
 _CHILD = """
 import os, sys
-from tracer.loss import Losses
-from tracer.spool import Spool
-from tracer.encode import Batch
+from tracer.sending.loss import Losses
+from tracer.sending.spool import Spool
+from tracer.sending.encode import Batch
 spool = Spool(sys.argv[1], (1 << 20, 3600.0), Losses())
 for number in range(5):
     spool.append(Batch(b"child %d" % number, (), 1_700_000_000.0))

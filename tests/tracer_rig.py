@@ -12,18 +12,18 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from tracer.beside import Traces
-from tracer.clean import Cleaner
-from tracer.courier import Clocks, Courier
-from tracer.deliver import Answer
-from tracer.encode import Encoder
-from tracer.loss import Losses
-from tracer.pipeline import Parts, Pipeline
-from tracer.queue import SpanQueue
-from tracer.redact import Redaction
-from tracer.sampling import Sampler
+from tracer.privacy.clean import Cleaner
+from tracer.privacy.redact import Redaction
+from tracer.recording.beside import Traces
+from tracer.sending.courier import Clocks, Courier
+from tracer.sending.deliver import Answer
+from tracer.sending.encode import Encoder
+from tracer.sending.loss import Losses
+from tracer.sending.pipeline import Parts, Pipeline
+from tracer.sending.queue import SpanQueue
+from tracer.sending.sampling import Sampler
+from tracer.sending.spool import Spool
 from tracer.settings import Bounds, Sampling
-from tracer.spool import Spool
 
 TAKEN = Answer("taken", "200")
 AWAY = Answer("later", "connection refused")

@@ -3,16 +3,16 @@
 With nothing configured every call does nothing, at next to no cost; budgets hold all the same.
 """
 
-from .anthropic import instrument_anthropic
-from .calls import llm_call
 from .configure import configure, flush
-from .guard import Budget, BudgetExhausted, RunStopped
-from .propagation import inject
-from .records import record
-from .runs import agent_run, current_run
-from .steps import decision, handoff, plan, retrieval, step
-from .termination import TerminationReason
-from .tools import tool
+from .instruments.anthropic import instrument_anthropic
+from .recording.calls import llm_call
+from .recording.guard import Budget, BudgetExhausted, RunStopped
+from .recording.propagation import inject
+from .recording.records import record
+from .recording.runs import agent_run, current_run
+from .recording.steps import decision, handoff, plan, retrieval, step
+from .recording.termination import TerminationReason
+from .recording.tools import tool
 
 __all__ = [
     "Budget",

@@ -14,24 +14,24 @@ from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Tracer
 
-from . import active
-from .active import Active, Price
-from .beside import beside
-from .clean import Cleaner
-from .courier import Clocks, Courier
-from .deliver import make_sender
-from .encode import Encoder
-from .identify import OwnIdGenerator
-from .instrument import known_names, switch_off, switch_on
-from .loss import Losses
-from .pipeline import Parts, Pipeline
-from .prices import make_price
-from .queue import SpanQueue
+from .instruments.instrument import known_names, switch_off, switch_on
+from .privacy.clean import Cleaner
+from .privacy.redact import Redaction
 from .quiet import report
-from .redact import Redaction
-from .sampling import HeadSampler, Sampler
+from .recording import active
+from .recording.active import Active, Price
+from .recording.beside import beside
+from .recording.prices import make_price
+from .sending.courier import Clocks, Courier
+from .sending.deliver import make_sender
+from .sending.encode import Encoder
+from .sending.identify import OwnIdGenerator
+from .sending.loss import Losses
+from .sending.pipeline import Parts, Pipeline
+from .sending.queue import SpanQueue
+from .sending.sampling import HeadSampler, Sampler
+from .sending.spool import Spool
 from .settings import Options, Settings, load_settings
-from .spool import Spool
 
 _log = logging.getLogger("clew")
 

@@ -8,7 +8,7 @@ import msgspec
 
 from ingest.store.alert_model import Alert, AlertRun
 from ingest.store.casebook import Case, RunFact
-from tracer.redact import Redaction
+from tracer.privacy.redact import Redaction
 from webui.analysis.detectors.catalogue import rule_of
 from webui.format import clip, duration, money, plural
 
