@@ -13,9 +13,10 @@ from concurrent.futures.process import BrokenProcessPool
 import msgspec
 
 from .budget import Overloaded
+from .heartbeat import Counts
 from .otlp import json as otlp_json
 from .otlp import protobuf as otlp_protobuf
-from .otlp.decoded import DecodedLogs, DecodedSpans, TooLarge
+from .otlp.decoded import DecodedLogs, DecodedSpans, TooLarge, Undecodable
 from .otlp.export import Authenticate, Export, Outcome, Take
 from .otlp.inflate import inflate
 from .store.prepare import Prepared, prepare
@@ -79,6 +80,7 @@ class Intake:
     """Takes requests in. ``take`` is used on one event loop; ``close`` ends the workers, not the writer."""
 
     def __init__(self, writer: Writer, limit_bytes: int, cores: int | None = None) -> None:
+        self.counts = Counts()
         self._writer = writer
         self._limit = limit_bytes
         self._cores = len(os.sched_getaffinity(0)) if cores is None else cores
@@ -99,13 +101,22 @@ class Intake:
 
         Raises ``Undecodable`` and ``TooLarge`` for good, ``StoreBusy`` and ``Overloaded`` where it may be sent again.
         """
-        prepared = await self._prepare(export)
+        try:
+            prepared = await self._prepare(export)
+        except (Undecodable, TooLarge):
+            self._count(export, 0, 1)
+            raise
         if prepared.batch is not None:
             # It counts as arrived from now: where many wait to be decoded, a trace would seem to rest before it was stored.
             batch = msgspec.structs.replace(prepared.batch, arrived_ns=time.time_ns())
             # A sender that leaves must not cancel what the writer already has.
             await asyncio.shield(asyncio.wrap_future(self._writer.submit(batch)))
+        self._count(export, prepared.batch.span_count if prepared.batch is not None else 0, prepared.outcome.rejected)
         return prepared.outcome
+
+    def _count(self, export: Export, stored: int, rejected: int) -> None:
+        if export.signal == "traces":
+            self.counts.note(export.project_id, stored, rejected)
 
     async def _prepare(self, export: Export) -> PreparedExport:
         if not self._has_lanes:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 from .budget import Budget
 from .grpc_receiver import GrpcReceiver
+from .heartbeat import beat
 from .http_server import STOP_S, HttpServer
 from .intake import Intake
 from .keyring import Keyring
@@ -58,11 +59,16 @@ async def _serve(settings: Settings, store: Store, listener: socket.socket, read
     try:
         http = Receiver(intake.take, keys, budget, limits)
         grpc = GrpcReceiver(intake.take, keys, budget, limits)
-        await _run(http, grpc, settings, listener, ready)
+        heart = asyncio.create_task(beat(intake.take, intake.counts, store))
+        try:
+            await _run(http, grpc, settings, listener, ready)
+        finally:
+            heart.cancel()
     finally:
         # In this order: workers hand over what they have, the writer writes it.
         await asyncio.to_thread(intake.close)
         await asyncio.to_thread(writer.close)
+        await intake.counts.write(store)
 
 
 async def _run(http: Receiver, grpc: GrpcReceiver, settings: Settings, listener: socket.socket, ready: Ready) -> None:

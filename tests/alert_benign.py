@@ -9,6 +9,7 @@ import msgspec
 
 from ingest.model import Span
 
+from .alert_drift import AWAY, steady
 from .alert_history import AGENTS, live_hours
 from .alert_stage import HOUR, MINUTE, Scenario, Stage, whole_run
 from .builders import SECOND
@@ -16,8 +17,8 @@ from .builders import SECOND
 _DAY = 24 * HOUR
 
 
-def _scenario(name: str, play: Callable[[Stage], None], base: str = "") -> Scenario:
-    return Scenario(f"benign-{name}", "benign", frozenset(), frozenset(), play, base)
+def _scenario(name: str, play: Callable[[Stage], None], base: str = "", also: frozenset[str] = frozenset()) -> Scenario:
+    return Scenario(f"benign-{name}", "benign", frozenset(), also, play, base)
 
 
 # --- single runs --------------------------------------------------------------------------------------------------
@@ -125,6 +126,22 @@ def _innocent(text: str, stage: Stage) -> None:
     run.call("look_up", {"order": 7}, "found")
     run.call("send_mail", {"to": "a@b.example", "body": text}, "sent")
     run.end(f"Sent: {text}")
+
+
+def _answered(text: str, stage: Stage) -> None:
+    """What a tool answers only reads like an order, or is one to people."""
+    run = stage.run("reader")
+    run.call("read_mail", {"mail": 3}, text)
+    run.call("archive", {"mail": 3}, "ok")
+    run.end()
+
+
+def _many_helpers(count: int, stage: Stage) -> None:
+    """A run with many helpers: a long list, each item of which has one."""
+    run = stage.run("importer", gap_s=3.0)
+    for _ in range(count // 100):
+        run.start_agents("helper", 100)
+    run.end()
 
 
 def _near_its_ceiling(usd: float, tokens: int, stage: Stage) -> None:
@@ -258,6 +275,13 @@ _INNOCENT = (
 )
 
 
+_HARMLESS = (
+    "You can ignore the last reminder, the invoice is paid. Instructions for the machine are in the manual.",
+    "Now you are all set. Repeat the rinse cycle; the previous one was too short. Send the form to your office.",
+    "Forget me not, she said. He posted the letter and went to the station; the prompt answer came at ten.",
+)
+
+
 def _single() -> Iterator[Scenario]:
     polls = (("get_job_status", 20.0, 20), ("wait_for_export", 8.0, 12), ("poll", 45.0, 30), ("check_progress", 31.0, 45),
              ("render_video", 15.0, 16), ("watch_queue", 5.0, 25))  # fmt: skip
@@ -279,6 +303,10 @@ def _single() -> Iterator[Scenario]:
         yield _scenario(f"waits-{n}", partial(_waits, minutes))
     for n, text in enumerate(_INNOCENT):
         yield _scenario(f"innocent-{n}", partial(_innocent, text))
+    for n, text in enumerate(_HARMLESS):
+        yield _scenario(f"answered-{n}", partial(_answered, text))
+    for count in (300, 900):
+        yield _scenario(f"helpers-{count}", partial(_many_helpers, count))
     for n, (usd, tokens) in enumerate(((3.6, 5_000), (0.1, 38_000))):
         yield _scenario(f"near-its-ceiling-{n}", partial(_near_its_ceiling, usd, tokens))
 
@@ -303,6 +331,7 @@ def _series() -> Iterator[Scenario]:
     yield _scenario("one-dear-run", _one_dear_run, "weeks")
     for what, days in (("loops", 2.0), ("leaks", 3.0), ("failures", 1.5), ("spend", 1.2), ("spend", 9.0), ("loops", 20.0)):
         yield _scenario(f"backfill-{what}-{days:g}", partial(_backfill, what, days))
+    yield from steady(lambda name, play: _scenario(name, play, also=AWAY))
     for ahead_s in (600, -900):
         yield _scenario(f"wrong-clock-{ahead_s}", partial(_wrong_clock, ahead_s))
 

@@ -187,6 +187,19 @@ def _no_progress(number: int) -> Callable[[Stage], None]:
     return play
 
 
+def _fan_out(each: int) -> Callable[[Stage], None]:
+    """A run that starts agents, so many at a time, without end; the fact is the thousandth."""
+
+    def play(stage: Stage) -> None:
+        run = _begin(stage, 0)
+        for turn in range(1, 1_200 // each + 1):
+            run.start_agents("helper", each)
+            if turn * each >= 1_000:
+                stage.fact()
+
+    return play
+
+
 def _all() -> Iterator[Scenario]:
     for n in range(12):
         yield _scenario(f"identical-{n}", "L1", _identical(n))
@@ -207,6 +220,8 @@ def _all() -> Iterator[Scenario]:
         yield _scenario(f"thoughts-{n}", "L5", _thoughts(n))
     for n in range(4):
         yield _scenario(f"no-progress-{n}", "L6 L2 L3", _no_progress(n))
+    for each in (50, 400):
+        yield _scenario(f"fan-out-{each}", "L8", _fan_out(each))
 
 
 LOOPS = tuple(_all())

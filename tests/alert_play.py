@@ -19,7 +19,7 @@ from webui.alerts.watch import Watch, look_at_nothing, tick
 from webui.cli.rulebook import make_rulebook
 
 from .builders import SECOND, T0
-from .wire import agent_span, llm_span, store_spans, tool_span
+from .wire import agent_span, llm_span, started_span, store_spans, tool_span
 
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
@@ -38,8 +38,7 @@ def looping(number: int, calls: int, agent: str = "billing-bot", *, ended: bool 
     if ended:
         spans.append(agent_span(1, agent, lasts=calls * each_s + 2))
     else:
-        begun = {"clew.announce": "started", "clew.announce.name": agent, "clew.announce.kind": "agent"}
-        spans.append(tool_span(9, "started", 1, lasts=0.0, attributes={**begun, "gen_ai.agent.name": agent, "clew.agent.name": agent}))
+        spans.append(started_span(9, 1, agent))
     return [msgspec.structs.replace(span, trace_id=trace_id) for span in spans]
 
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterator
 
+from .alert_drift import AWAY, drifting
 from .alert_history import AGENTS, live_hours
 from .alert_stage import Scenario, Stage, whole_run
 from .builders import SECOND
 
-_SHIFTS = frozenset({"A1", "A2", "A3", "A4", "L4"})
+_SHIFTS = frozenset({"A1", "A2", "A4", "L4"})
 
 
-def _scenario(name: str, rules: str, play: Callable[[Stage], None], base: str = "") -> Scenario:
-    return Scenario(f"shift-{name}", "shift", frozenset(rules.split()), _SHIFTS, play, base)
+def _scenario(name: str, rules: str, play: Callable[[Stage], None], base: str = "", also: frozenset[str] = _SHIFTS) -> Scenario:
+    return Scenario(f"shift-{name}", "shift", frozenset(rules.split()), also, play, base)
 
 
 _ENDINGS: tuple[dict[str, str], ...] = (
@@ -110,6 +111,7 @@ def _all() -> Iterator[Scenario]:
         yield _scenario(f"more-runs-{n}", "A1", _more_runs(factor), "weeks")
     for n, hours in enumerate((0.2, 1.0)):
         yield _scenario(f"silent-{n}", "A4", _silent(hours), "weeks")
+    yield from drifting(lambda name, play: _scenario(name, "A3", play, also=AWAY))
 
 
 SHIFTS = tuple(_all())

@@ -23,7 +23,7 @@ from webui.alerts.tally import CallTally
 from .alert_play import HOUR, MINUTE, Night
 from .builders import SECOND
 from .otlp_builders import protobuf_of
-from .wire import agent_span, llm_span, tool_span
+from .wire import agent_span, llm_span, started_span, tool_span
 
 USD = 1_000_000_000
 MONDAY_NS = 1_761_523_200 * SECOND
@@ -114,9 +114,7 @@ class LiveRun:
         self._id = self.stage.rng.randbytes(8)
         self.began_ns = self.stage.now_ns
         if self.announced and self.parent is None:
-            begun = {"clew.announce": "started", "clew.announce.name": self.agent, "clew.announce.kind": "agent"}
-            names = {"gen_ai.agent.name": self.agent, "clew.agent.name": self.agent}
-            self._send(tool_span(9, "started", attributes={**begun, **names, **self.attributes}), 0.0)
+            self._send(started_span(9, 0, self.agent, attributes={"clew.run.id": self._id.hex(), **self.attributes}), 0.0)
 
     def _send(self, span: Span, lasts_s: float, status: str = "") -> None:
         now_ns = self.stage.now_ns
@@ -164,6 +162,25 @@ class LiveRun:
         self.stage.wait(self.gap_s)
         heard = {"gen_ai.input.messages": _message("user", asked), "gen_ai.output.messages": _message("assistant", answer)}
         self._send(agent_span(1, name, attributes={**heard, "gen_ai.agent.name": name}), 1.0)
+
+    def start_agents(self, name: str, count: int) -> None:
+        """Have so many agents run below this one, in a request."""
+        self.stage.wait(self.gap_s)
+        now_ns = self.stage.now_ns
+        asked = [_message("user", f"Look after item {self.stage.rng.randrange(10**9)}") for _ in range(count)]
+        spans = [
+            msgspec.structs.replace(
+                agent_span(1, name, attributes={"gen_ai.agent.name": name, "gen_ai.input.messages": asked[number]}),
+                trace_id=self.trace_id,
+                span_id=self.stage.rng.randbytes(8),
+                parent_span_id=self._id,
+                start_ns=now_ns - SECOND,
+                end_ns=now_ns - SECOND + number,
+                resource=Resource({"service.name": self.agent}),
+            )
+            for number in range(count)
+        ]
+        self.stage.send(*spans)
 
     def end(self, answer: str = "done", error: str = "", **attributes: Any) -> None:
         """End the run."""
@@ -262,11 +279,19 @@ def make_stage(store: Any, seed: str, now_ns: int) -> Stage:
     return Stage(night, random.Random(seed))
 
 
+_INFORMS = frozenset({"P3"})
+"""Rules that no mail is about."""
+
+
 def _outcome(scenario: Scenario, stage: Stage) -> Outcome:
     alerts = {one.id: one for one in stage.night.alerts()}
     told = [one for one in stage.night.parcels() if one.kind in ("firing", "raised", "digest")]
     spoke = {number for parcel in told for number in unpack_ids(parcel.alert_ids)}
-    fired = frozenset(one.rule for one in alerts.values() if one.id in spoke or (one.severity == "info" and one.rule in scenario.rules))
+    # Information is for the pages, not for mails: said is what the page has.
+    fired = frozenset(one.rule for one in alerts.values() if one.id in spoke or one.severity == "info")
+    if scenario.rules <= _INFORMS and scenario.rules & fired and stage.fact_ns is not None:
+        shown = next(one for one in alerts.values() if one.rule in scenario.rules)
+        return Outcome(scenario, fired, (shown.opened_ns - stage.fact_ns) / SECOND)
     first = next((p for p in told if any(alerts[n].rule in scenario.rules for n in unpack_ids(p.alert_ids))), None)
     if first is None or stage.fact_ns is None:
         return Outcome(scenario, fired, None)

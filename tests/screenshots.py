@@ -33,6 +33,8 @@ WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 1200}
 HUGE = bytes([0xEE]) * 16
 _QUALITY = 45
 _RUNS = 160
+_LIVE = 1
+"""The number of the run that goes on while the pictures are taken."""
 
 
 def main() -> int:
@@ -74,7 +76,7 @@ def _run_away(lived: Lived, site: str) -> None:
     """Let an agent run away now, under the watch."""
     settings = replace(load_settings({"CLEW_DATABASE_URL": lived.store_url}), base_url=site, alert_to="oncall@northgate.example")
     night = Night(lived.clew.store, time.time_ns(), make_outlets(settings, lived.clew.store))
-    night.arrive(looping(1, 12))
+    night.arrive(looping(_LIVE, 12))
     night.tick()
 
 
@@ -111,6 +113,7 @@ def pages_of(lived: Lived) -> dict[str, str]:
         "run": f"/traces/{wrong}",
         **views,
         "run-loop": f"/traces/{dear}",
+        "run-live": f"/traces/{_LIVE:032x}",
     }
     return {**first, "compare": f"/compare?a={wrong}", **many, **alerts, **people, "settings": "/settings"}
 

@@ -18,11 +18,11 @@ from ingest.store.engine import Store, open_store
 from .builders import SECOND, T0, span_id
 from .test_pages_browser import ARGS, CHROMIUM, CONTRAST, FAULTS, NARROW, SERVE, WIDE, Seen, run_href
 from .webui_app import fill, hostile_spans, later
-from .wire import agent_span, in_trace, link_all, llm_span, store_spans, tool_span, wire_span
+from .wire import agent_span, in_trace, link_all, llm_span, started_span, store_spans, tool_span, wire_span
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed here: apt-get install chromium lets these tests run")
 
-RICH, LIVE, LONG, BIG, HOSTILE = (bytes([number]) * 16 for number in (0xB1, 0xB2, 0xB3, 0xB4, 0xB5))
+RICH, LIVE, LONG, BIG, HOSTILE, STOPPED, HALTED = (bytes([number]) * 16 for number in range(0xB1, 0xB8))
 VIEWS = ("chain", "timeline", "graph", "graph&mode=merged", "conversation", "raw")
 BLOB = "".join(f"line {n} of a long document\n" for n in range(200_000))
 
@@ -74,9 +74,7 @@ def rich_spans() -> list[Span]:
 
 def live_spans() -> list[Span]:
     """Build the beginning of a run: what it did, and word from itself that it goes on."""
-    announced = {"clew.announce": "started", "clew.step.kind": "agent", "clew.announce.name": "invoke_agent watcher"}
-    word = wire_span(9, 1, lasts=0.0, name="started", attributes={**announced, "gen_ai.agent.name": "watcher"})
-    return [word, llm_span(2, 1, at=1), tool_span(3, "first_look", 1, at=2)]
+    return [started_span(9, 1, "watcher"), llm_span(2, 1, at=1), tool_span(3, "first_look", 1, at=2)]
 
 
 def long_spans(steps: int = 10_000) -> list[Span]:
@@ -256,6 +254,51 @@ def test_a_run_that_goes_on_is_followed(page: Page, store: Store) -> None:
     store_spans(store, [later(span, off) for span in in_trace(more[1:], LIVE)], now_ns=time.time_ns())
     page.wait_for_function("() => document.querySelector('[data-state]').dataset.state === 'complete'", timeout=20_000)
     assert page.locator(".fig--why").inner_text() == "completed"
+
+
+def stoppable(store: Store, trace_id: bytes) -> int:
+    """Store the beginning of a run that goes on, and return how far its times were moved."""
+    now = time.time_ns()
+    off = now - 10 * SECOND - T0
+    store_spans(store, [later(span, off) for span in in_trace(live_spans(), trace_id)], now_ns=now)
+    return off
+
+
+def stop_it(page: Page, reason: str) -> str:
+    """Stop the run of the page, as a reader does, and return what the page says of it."""
+    sure = page.locator("#halt button")
+    assert not sure.is_visible()
+    page.get_by_text("Stop this run").click()
+    page.locator('#halt input[name="reason"]').fill(reason)
+    sure.click()
+    page.wait_for_selector("#halted")
+    assert page.locator("#halt").count() == 0
+    return page.locator("#halted").inner_text()
+
+
+def test_a_run_is_stopped_from_its_page(page: Page, store: Store) -> None:
+    """While the question is open the page holds still; afterwards it follows the run to its end, and says who stopped it."""
+    off = stoppable(store, STOPPED)
+    page.goto(run_href(STOPPED))
+    page.get_by_text("Stop this run").focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#halt button").is_visible()
+    page.keyboard.press("Enter")
+    assert "It takes effect before the next step." in stop_it(page, "it spends too much")
+    ended = agent_span(1, "watcher", lasts=25.0, attributes={"clew.termination.reason": "stopped"})
+    store_spans(store, [later(span, off) for span in in_trace([ended], STOPPED)], now_ns=time.time_ns())
+    page.wait_for_function("() => document.querySelector('#halted').textContent.startsWith('Stopped by')", timeout=20_000)
+    assert "Reason: it spends too much" in page.locator("#halted").inner_text()
+
+
+def test_a_run_is_stopped_without_script(browser: Browser, site: str, store: Store) -> None:
+    """On a phone whose browser runs none."""
+    stoppable(store, HALTED)
+    context = browser.new_context(base_url=site, viewport=NARROW, java_script_enabled=False)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(run_href(HALTED))
+    assert "Stop requested by" in stop_it(page, "")
+    context.close()
 
 
 def test_a_long_run_is_walked_beyond_what_is_mounted(page: Page) -> None:

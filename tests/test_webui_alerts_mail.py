@@ -82,6 +82,12 @@ def letter(kind: str = "firing", alert: Alert = ALERT, case: Case = CASE) -> Let
     return write_letter(Brief(Notice(kind, (alert,)), case, "oncall@northgate.example", DESK, NOW))
 
 
+def contributor(pair: tuple[AlertRun, RunFact | None], words: str) -> tuple[AlertRun, RunFact | None]:
+    """Return a run that contributes to something: with a step to look at first where there are words for it."""
+    spans = b"\2" * 8 if words else pair[0].run_id
+    return msgspec.structs.replace(pair[0], sentence=words, spans=spans), pair[1]
+
+
 SPEND = msgspec.structs.replace(
     ALERT, id=320, rule="B4", agent="", subject="spend", severity="warning", observed=2.1, threshold=1.0, runs=0, wasted_nanos=None,
     detail="",
@@ -91,7 +97,11 @@ SPEND = msgspec.structs.replace(
 SPEND_CASE = Case(
     SPEND,
     minutes=CASE.minutes,
-    contributors=CASE.runs,
+    contributors=(
+        contributor(CASE.runs[0], "chat house-large used most tokens"),
+        contributor(CASE.runs[1], "search_orders <b> with key sk-aB3dE5gH7jK9mN1pQ3sT5vW7 used most tokens"),
+        contributor(CASE.runs[2], ""),
+    ),
     split=(Share("billing-bot", 36_400_000_000, 0.857), Share("scheduler", 4_070_000_000, 0.096), Share("triage", 2_000_000_000, 0.047)),
 )
 

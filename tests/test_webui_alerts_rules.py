@@ -8,10 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from ingest.heartbeat import canary
 from ingest.model import Span
+from ingest.otlp.json import decode_traces
 from ingest.store.alertbook import Actor
 from ingest.store.engine import Store
 from ingest.store.ledger import rebuild_rollups
+from ingest.store.pulse import CANARY_PROJECT, SLOT_NS, add_counts
 from ingest.store.watchbook import RuleSetting, save_setting
 from webui.alerts.engine import Signal
 from webui.alerts.looks import ASPECTS, Aspect, Ground, Looks
@@ -22,7 +25,7 @@ from webui.analysis.detectors.series import METRICS, Series, expect, failing, si
 
 from .alert_play import DESK, HOUR, MINUTE, Night, looping
 from .builders import SECOND
-from .wire import agent_span, in_trace, llm_span, tool_span
+from .wire import agent_span, in_trace, llm_span, store_spans, tool_span
 
 USD = 1_000_000_000
 B2, B3, B4, B5, A1, A2 = Limits(0.5, 1.0), Limits(1.0, 6.0), Limits(1.0, 3.0), Limits(1.0, 3.3), Limits(4.0, 6.0), Limits(0.0, 0.5)
@@ -276,5 +279,53 @@ def test_a_rule_that_fails_is_told_once_and_keeps_its_alerts(sqlite_store: Store
 def test_no_rule_fires_on_an_empty_store(night: Night) -> None:
     night.pass_time(10 * MINUTE, 30 * SECOND)
     assert night.alerts() == []
-    assert {rule for aspect in ASPECTS for rule in aspect.rules} == {"A1", "A2", "A4", "B2", "B3", "B4", "L7", "P2"}
+    assert {rule for aspect in ASPECTS for rule in aspect.rules} == {"A1", "A2", "A3", "A4", "B2", "B3", "B4", "L7", "P2"}
     assert DESK.base_url == "https://clew.example"
+
+
+# --- Clew itself --------------------------------------------------------------------------------------------------
+
+
+def ourselves(night: Night, subject: str) -> tuple[str, str] | None:
+    """Return how Clew's own alert about something stands, and how bad it is. Here nobody delivers, which is told too."""
+    return next(((one.state, one.severity) for one in night.alerts() if (one.rule, one.subject) == ("H1", subject)), None)
+
+
+@pytest.mark.parametrize(
+    ("stored", "rejected", "severity"),
+    [(1_000, 9, None), (990, 10, None), (980, 20, "warning"), (900, 100, "critical"), (0, 9, None), (0, 10, "critical")],
+)
+def test_spans_that_are_rejected_are_told(night: Night, sqlite_store: Store, stored: int, rejected: int, severity: str | None) -> None:
+    """More than one in a hundred of the last hour's, at least ten; an hour without them ends it."""
+    add_counts(sqlite_store, {(1, night.now_ns // SLOT_NS): (stored, rejected)})
+    night.tick(16 * SECOND)
+    assert ourselves(night, "rejected") == (severity and ("firing", severity))
+
+    night.pass_time(90 * MINUTE, 5 * MINUTE)
+    assert ourselves(night, "rejected") == (severity and ("resolved", severity))
+
+
+def test_a_canary_that_is_not_read_is_told(night: Night, sqlite_store: Store) -> None:
+    """Not before two minutes after the next was due; where none was ever sent, nothing is missing."""
+    night.pass_time(20 * MINUTE, MINUTE)
+    assert ourselves(night, "canary") is None
+
+    def sing() -> None:
+        at_ns = night.now_ns
+        store_spans(sqlite_store, decode_traces(canary(at_ns), at_ns).spans, now_ns=at_ns, project_id=CANARY_PROJECT)
+        night.link()
+
+    for _ in range(3):
+        night.tick(MINUTE)
+        sing()
+    night.pass_time(3 * MINUTE - 20 * SECOND, 20 * SECOND)
+    assert ourselves(night, "canary") is None
+    night.pass_time(MINUTE, 20 * SECOND)
+    assert ourselves(night, "canary") == ("firing", "warning")
+    night.pass_time(9 * MINUTE, MINUTE)
+    assert ourselves(night, "canary") == ("firing", "critical")
+
+    for _ in range(20):
+        sing()
+        night.tick(MINUTE)
+    assert ourselves(night, "canary") == ("resolved", "critical")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -77,7 +78,7 @@ def test_runs_costs_and_alerts_are_listed(tools: Tools, sqlite_store: Store) -> 
     assert re.findall("[0-9a-f]{32}", listed) == [(1).to_bytes(16, "big").hex()]
     spent = tools["costs"]("agent,tool", "2000-01-01")
     assert re.search(r"billing-bot, search_orders: 1 run, 0 model calls, 9 tool calls", spent)
-    assert re.search(r"all: 1 run, 9 model calls, 10 tool calls", spent)
+    assert re.search(r"all: 1 run, 9 model calls, 9 tool calls", spent)
     number = int(re.search(r"^(\d+)  critical, firing.*billing-bot called", tools["alerts"](), re.MULTILINE)[1])  # type: ignore[index]
     told = tools["alert"](number)
     assert "billing-bot called" in told
@@ -206,7 +207,15 @@ def test_the_official_client_talks_to_the_command(sqlite_store: Store, sqlite_ur
                 missed = await client.call_tool("lookup", {"anything": "f" * 32})
                 assert missed.is_error
                 assert text_of(missed).startswith("No trace, span, session")
-                assert (await client.call_tool("alert", {"number": "x"})).is_error
+                wrong: list[tuple[str, dict[str, Any], str]] = [
+                    ("alert", {"number": "x\ny"}, r"The argument number of alert should be a whole number, and was 'x\ny'."),
+                    ("alert", {"number": 1.5}, "The argument number of alert should be a whole number, and was 1.5."),
+                    ("alert", {}, "alert needs the argument number."),
+                    ("lookup", {"anything": [12345]}, "The argument anything of lookup should be a text, and was [12345]."),
+                ]
+                for tool, arguments, words in wrong:
+                    answer = await client.call_tool(tool, arguments)
+                    assert (answer.is_error, text_of(answer)) == (True, words)
 
     anyio.run(converse)
     assert told.read_text() == ""

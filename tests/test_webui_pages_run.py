@@ -108,6 +108,16 @@ def test_repeats_after_the_first_are_folded() -> None:
     assert find_folds(place_steps(steps)) == [Fold(2, 8, 3)]
 
 
+def test_a_decision_declared_each_time_breaks_no_fold() -> None:
+    """Asked anew in each turn, and chosen the same: what repeats is the call. Another choice is something new."""
+    steps: list[Step] = []
+    for n in range(1, 13, 2):
+        choice = Choice("check" if n < 9 else f"check {n}", "declared", f"What next, in turn {n}?")
+        decision = Step(span_id(n), "decision", "decision", T0 + n * SECOND, T0 + n * SECOND, index=n, decision=choice)
+        steps += [decision, call(n + 1, "check", {"id": "x"}, "none")]
+    assert find_folds(place_steps(steps)) == [Fold(2, 8, 3)]
+
+
 def test_other_results_are_no_repeat() -> None:
     """Paging and polling bring something new each time."""
     steps = [call(n, "page", {"n": n}, f"rows {n}") for n in range(1, 9)]
@@ -124,6 +134,12 @@ def test_what_is_not_on_record_is_no_repeat() -> None:
     assert find_folds(place_steps(agents)) == []
     failed = [call(n, "search", None, None, "TimeoutError") for n in range(1, 9)]
     assert find_folds(place_steps(failed)) == [Fold(1, 8, 7)]
+
+
+def test_a_run_stopped_from_here_is_not_said_to_be_twice() -> None:
+    page = page_of(run_of(call(1, "check", {"id": 1}), reason="stopped"))
+    assert page.end_words == page.story[-1][0].before == "Stopped from Clew"
+    assert page.strip.labels[-1].text == "stopped from Clew"
 
 
 def test_a_sub_agent_called_often_is_told_once() -> None:

@@ -14,11 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.model import SPAN_KINDS, TERMINATION_REASONS, Decision, Facts, Option, StoredSpan, ToolRequest, Usage
+from ingest.store.alert_model import StopRequest
 from ingest.store.engine import Store, open_store
 from webui.api_json import dump, trace_json
 from webui.app import create_app
 from webui.pages.focus import Asked
 from webui.pages.run import build_run_page
+from webui.pages.stop import lineage, view_stop
 from webui.server import serve
 
 from .builders import SECOND, T0, chain, span_id
@@ -165,9 +167,12 @@ def test_any_trace_has_a_page(empty: FlaskClient, made: list[Any], tab: str, ste
         for number, (facts, parent, start, end) in enumerate(made)
     ]
     trace = chain(*spans)
-    page = build_run_page(trace, Asked(step=step, panel=tab), lambda _: None, T0 + 3600 * SECOND)
+    now_ns = T0 + 3600 * SECOND
+    page = build_run_page(trace, Asked(step=step, panel=tab), lambda _: None, now_ns)
     assert page is not None
-    html = empty.application.jinja_env.get_template("run.html").render(page=page, nav="runs", run_query="")
+    stop = StopRequest(1, trace.trace_id, next(lineage(trace, page.run)), EVIL, EVIL, T0)
+    halt = view_stop(trace, page.run, stop if len(spans) % 2 else None, now_ns)
+    html = empty.application.jinja_env.get_template("run.html").render(page=page, nav="runs", run_query="", halt=halt)
     assert Tags(html).found == []
     assert json.loads(dump(trace_json(trace, "default")))["span_count"] == len(spans)
 

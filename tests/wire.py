@@ -78,6 +78,20 @@ def tool_span(number: int, name: str, parent: int | None = None, **fields: Any) 
     return wire_span(number, parent, **{"lasts": 0.2, "name": f"execute_tool {name}", "attributes": attributes, **fields})
 
 
+def started_span(number: int, run: int, agent: str, **fields: Any) -> Span:
+    """Build what the SDK sends when a run opens: a child of it without length, which speaks for it until it ends."""
+    said = {
+        "clew.step.kind": "agent",
+        "gen_ai.operation.name": "invoke_agent",
+        "gen_ai.agent.name": agent,
+        "clew.agent.name": agent,
+        "clew.run.id": span_id(run).hex(),
+        "clew.announce": "started",
+        "clew.announce.name": f"invoke_agent {agent}",
+    } | fields.pop("attributes", {})
+    return wire_span(number, run, **{"lasts": 0.0, "name": "clew started", "attributes": said, **fields})
+
+
 def run_spans(calls: int = 3, **fields: Any) -> list[Span]:
     """Build an agent run: model calls and tools in turn, session ``s-1``, user ``ada``, order ``12345``."""
     named = {"session.id": "s-1", "user.id": "ada", "clew.reference.order": "12345"}

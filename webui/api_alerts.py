@@ -13,6 +13,7 @@ from .analysis.detectors.catalogue import CATALOGUE
 from .api_json import Json, timestamp
 from .arguments import expect_known_arguments, id_argument, limit_argument
 from .errors import ApiError, json_response
+from .pages.stop import NO_REASON
 
 alerts_api = Blueprint("alerts_api", __name__, url_prefix="/api/v1")
 alerts_api.before_request(expect_known_arguments)
@@ -143,7 +144,7 @@ def stop(trace_id: str) -> Response:
     wanted, run = id_argument(trace_id, 32, "trace"), asked.get("run")
     if run is not None and not isinstance(run, str):
         raise ApiError(400, "bad_parameter", "run is the id of a run, 16 hexadecimal digits.")
-    fresh = reads_alerts.stop_trace(wanted, id_argument(run, 16, "run") if run else b"", _reason(asked) or "asked to stop")
+    fresh = reads_alerts.stop_trace(wanted, id_argument(run, 16, "run") if run else b"", _reason(asked) or NO_REASON)
     if fresh is None:
         raise ApiError(404, "not_found", "No span of this trace was ever received here.", "GET /api/v1/lookup?q= takes other ids.")
     return json_response(_control(wanted, id_argument(run, 16, "run") if run else b""), 202 if fresh else 200)

@@ -38,6 +38,7 @@ from .views.run import run_views
 from .views.runs import runs_views
 from .views.saved import saved_views_views
 from .views.settings import settings_href, settings_views
+from .views.stop import stop_views
 from .views.terminations import terminations_views
 from .views.tools import tools_views
 from .zones import zone_name
@@ -45,8 +46,8 @@ from .zones import zone_name
 log = logging.getLogger(__name__)
 
 _BLUEPRINTS = (
-    api, api_analysis, api_costs, home_views, runs_views, exports_views, saved_views_views, run_views, compare_views, costs_views,
-    decisions_views, alerts_api, alert_rules.alerts_views, alert_links,
+    api, api_analysis, api_costs, home_views, runs_views, exports_views, saved_views_views, run_views, stop_views, compare_views,
+    costs_views, decisions_views, alerts_api, alert_rules.alerts_views, alert_links,
     tools_views, terminations_views, agents_views, people_views, readiness_views, settings_views, files_views, health_views,
 )  # fmt: skip
 

@@ -7,16 +7,19 @@ first asked for, and a server that nobody asks for charts stays small.
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import groupby
+from math import floor, log10
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # it ships no types
 
+from webui.format import clip, plural
 from webui.pages.cost_chart import Chart, ChartMark, Series
 
-_MOST_WORDS = 5
-"""So many marks are written beside their lines: more would cover each other. All are told below the chart."""
-_LEVELS, _LEVEL = 3, 0.062
+_CHARS_ACROSS = 84
+"""So many characters fit side by side above the narrowest chart that has words: marks closer than their words share some."""
+_KINDS = {"deploy": "version", "price": "price change", "alert": "alert"}
+_MOST_NAMED = 12
 
 
 def cost_figure(chart: Chart) -> dict[str, Any]:
@@ -75,14 +78,22 @@ def _layout(chart: Chart, top: float) -> go.Layout:
         barmode="stack",
         bargap=0.25,
         height=260,
-        margin={"l": 56, "r": 8, "t": 44 if shown else 8, "b": 28},
+        margin={"l": 56, "r": 8, "t": 24 if shown else 8, "b": 28},
         showlegend=False,
         hovermode="closest",
         xaxis={"type": "date", "tickformat": "%d %b" if chart.period.bucket == "day" else "%H:%M<br>%d %b", "fixedrange": True},
-        yaxis={"tickprefix": "$", "fixedrange": True, "rangemode": "tozero", **({} if top else {"range": [0, 1]})},
+        yaxis={"tickprefix": "$", "tickformat": f",.{_decimals(top)}f", "fixedrange": True, "rangemode": "tozero"}
+        | ({} if top else {"range": [0, 1]}),
         shapes=[_line(chart, mark) for mark in shown],
-        annotations=[_words(chart, place, marks) for place, marks in enumerate(_together(chart, shown)[-_MOST_WORDS:])],
+        annotations=[_words(chart, marks) for marks in _together(chart, shown)],
     )
+
+
+def _decimals(top: float) -> int:
+    """Return with how many decimals dollars stand at the axis: as many at each tick."""
+    if top >= 10 or not top:
+        return 0
+    return 2 if top >= 0.1 else min(1 - floor(log10(top)), 9)
 
 
 def _at(chart: Chart, mark: ChartMark) -> str:
@@ -97,14 +108,51 @@ def _line(chart: Chart, mark: ChartMark) -> dict[str, Any]:
 
 
 def _together(chart: Chart, marks: Sequence[ChartMark]) -> list[list[ChartMark]]:
-    """Return marks by the line they share."""
-    return [list(group) for _, group in groupby(marks, key=lambda mark: mark.at_ns // chart.period.bucket_ns)]
+    """Return marks by the words they share: those of one line, and of lines so close that their words would cover each other."""
+    found: list[list[ChartMark]] = []
+    for _, group in groupby(marks, key=lambda mark: mark.at_ns // chart.period.bucket_ns):
+        found.append(list(group))
+        while len(found) > 1 and _end(chart, found[-2]) > _begin(chart, found[-1]):
+            last = found.pop()
+            found[-1] += last
+    return found
 
 
-def _words(chart: Chart, place: int, marks: Sequence[ChartMark]) -> dict[str, Any]:
-    first = marks[0]
-    # Text of a figure may hold a few tags of plotly's own: what comes from data holds none.
-    text = first.short.replace("&", "&amp;").replace("<", "&lt;") + (f" +{len(marks) - 1}" if len(marks) > 1 else "")
-    is_late = first.at_ns - chart.period.from_ns > 0.8 * (chart.period.to_ns - chart.period.from_ns)
-    return {"x": _at(chart, first), "yref": "paper", "y": 1.0 + _LEVEL * (place % _LEVELS), "text": text, "name": first.kind,
-            "showarrow": False, "xanchor": "right" if is_late else "left", "yanchor": "bottom", "font": {"size": 10}}  # fmt: skip
+def _text(marks: Sequence[ChartMark]) -> str:
+    if len(marks) == 1:
+        return marks[0].short
+    counts = {kind: sum(mark.kind == kind for mark in marks) for kind in _KINDS}
+    return ", ".join(plural(number, _KINDS[kind]) for kind, number in counts.items() if number)
+
+
+def _place(chart: Chart, mark: ChartMark) -> float:
+    """Return where a mark's line stands, in characters from the left."""
+    buckets = chart.period.buckets
+    return _CHARS_ACROSS * (mark.at_ns // chart.period.bucket_ns - buckets[0]) / len(buckets)
+
+
+def _is_late(chart: Chart, marks: Sequence[ChartMark]) -> bool:
+    """Tell whether words would reach beyond the right edge, and so stand left of their line."""
+    return _place(chart, marks[0]) + len(_text(marks)) + 1 > _CHARS_ACROSS
+
+
+def _begin(chart: Chart, marks: Sequence[ChartMark]) -> float:
+    return _place(chart, marks[0]) - (len(_text(marks)) + 1 if _is_late(chart, marks) else 0)
+
+
+def _end(chart: Chart, marks: Sequence[ChartMark]) -> float:
+    return _place(chart, marks[0]) + (0 if _is_late(chart, marks) else len(_text(marks)) + 1)
+
+
+def _words(chart: Chart, marks: Sequence[ChartMark]) -> dict[str, Any]:
+    first, left = marks[0], len(marks) - _MOST_NAMED
+    names = [_plain(f"{mark.at} {clip(mark.words, 64)}") for mark in marks[:_MOST_NAMED]] + ([f"and {left} more"] if left > 0 else [])
+    gravest = "alert" if any(mark.kind == "alert" for mark in marks) else first.kind
+    return {"x": _at(chart, first), "yref": "paper", "y": 1.0, "text": _plain(_text(marks)), "hovertext": "<br>".join(names),
+            "name": gravest, "showarrow": False, "xanchor": "right" if _is_late(chart, marks) else "left", "yanchor": "bottom",
+            "font": {"size": 10}}  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    """Return a text as a figure may hold it: its text knows a few tags of plotly's own, and what comes from data has none."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")

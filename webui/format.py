@@ -47,6 +47,12 @@ def termination_word(termination: str) -> str:
     return TERMINATION_WORDS.get(termination, termination.replace("_", " "))
 
 
+def stop_words(termination: str) -> str:
+    """Say that a run was stopped, and why: ``Stopped: loop``; who was stopped from Clew, is not told so twice."""
+    word = termination_word(termination)
+    return f"S{word[1:]}" if word.startswith("stopped") else f"Stopped: {word}"
+
+
 def money(nanos: int | None) -> str:
     """Write an amount with two to four significant digits: ``$0.0042``, ``$12.40``, ``$3,184``."""
     if nanos is None:

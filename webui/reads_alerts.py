@@ -175,10 +175,10 @@ def stop_trace(trace_id: bytes, run_id: bytes, reason: str) -> bool | None:
     return alertbook.ask_to_stop(library().store, [stop], actor()) > 0
 
 
-def stop_wanted(trace_id: bytes, run_id: bytes) -> StopRequest | None:
-    """Return who wants a run to stop, if anybody."""
+def stop_wanted(trace_id: bytes, *run_ids: bytes) -> StopRequest | None:
+    """Return who was the first to want one of some runs, or the whole trace, to stop, if anybody."""
     with _connect() as conn:
-        return alertbook.read_stop(conn, _project(), trace_id, run_id)
+        return alertbook.read_stop(conn, _project(), trace_id, *run_ids)
 
 
 def save_rule(agent: str, rule: str, setting: RuleSetting) -> None:

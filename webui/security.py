@@ -18,7 +18,7 @@ OPEN_ENDPOINTS = frozenset(("health.healthz", "health.readyz", "files.static", "
 _SENDERS_TOO = frozenset(("alerts_api.control",))
 """What a key that may only send may ask as well: whether a run of its own is to stop."""
 
-_CHANGES = frozenset(("alerts_api", "alerts"))
+_CHANGES = frozenset(("alerts_api", "alerts", "stop"))
 """Blueprints whose posts change what others see: a key that may read is not enough."""
 
 _READING = frozenset(("GET", "HEAD", "OPTIONS"))

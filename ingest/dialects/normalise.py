@@ -19,7 +19,7 @@ from .messages import first_question, last_answer, last_words
 from .own import own_kind, read_own
 from .reading import Reading, gather
 from .registry import TABLES, recognise
-from .tools import plain_text, read_tool
+from .tools import conversation_in, plain_text, read_tool
 from .values import TEXT_CHARS, mapping, show, word
 
 _log = logging.getLogger(__name__)
@@ -146,14 +146,17 @@ def _read_handoff(reading: Reading, facts: Facts, dialect: Dialect) -> None:
 def _read_other(reading: Reading, facts: Facts, dialect: Dialect) -> None:
     """Fill in what an agent, a chain or any other span was asked and answered."""
     values = reading.values
+    asked = first_question if facts.kind == "agent" else last_words
     if "messages.input" in values:
-        facts.input = first_question(values["messages.input"]) if facts.kind == "agent" else last_words(values["messages.input"])
+        facts.input = asked(values["messages.input"])
     if facts.input is None and "body.input" in values:
-        facts.input = plain_text(values["body.input"])
+        state = conversation_in(values["body.input"])
+        facts.input = (asked(state) if state else None) or plain_text(values["body.input"])
     if "messages.output" in values:
         facts.output = last_answer(values["messages.output"])
     if facts.output is None and "body.output" in values:
-        facts.output = plain_text(values["body.output"])
+        state = conversation_in(values["body.output"])
+        facts.output = (last_answer(state) if state else None) or plain_text(values["body.output"])
     if facts.kind == "chain":
         facts.thought = thought_in_reply(values.get("body.output"))
     if facts.kind == "agent":

@@ -100,11 +100,31 @@ def plain_arguments(value: Any) -> Any:
     return value
 
 
+_MOST_WRAPPED = 4
+
 _QUESTIONS = ("task", "input", "question", "query", "prompt", "user_input", "message")
 """What an agent's or a chain's input calls the text that it is about."""
 
 _OF_REPLIES = frozenset({"role", "content_type", "finish_reason", "usage_metadata", "response_metadata"})
 """One of these stands beside the content in what frameworks give back as a reply."""
+
+
+_AROUND_STATE = ("outputs", "update", "output", "input")
+
+
+def conversation_in(value: Any) -> list[Any] | None:
+    """Return the messages in a state that is handed from node to node, as LangGraph's is; None where there are none."""
+    if isinstance(value, str) and '"messages"' not in value:
+        return None
+    found = plain_arguments(unwrap(value))
+    for _ in range(_MOST_WRAPPED):
+        if isinstance(found, dict) and isinstance(found.get("messages"), list):
+            return found["messages"] or None
+        if isinstance(found, list) and len(found) == 1:
+            found = found[0]
+        elif isinstance(found, dict):
+            found = next((found[key] for key in _AROUND_STATE if isinstance(found.get(key), dict | list)), None)
+    return None
 
 
 def plain_text(value: Any) -> str | None:
@@ -117,7 +137,7 @@ def plain_text(value: Any) -> str | None:
         said = joined(read_message(found).texts) if "content" in found and not _OF_REPLIES.isdisjoint(found) else None
         if said is not None:
             return said
-    for _ in range(4):
+    for _ in range(_MOST_WRAPPED):
         if isinstance(found, dict) and "outputs" in found and ("kwargs" in found or len(found) == 1):
             found = found["outputs"]
         elif isinstance(found, dict) and len(found) == 1 and isinstance(next(iter(found.values())), str):

@@ -199,7 +199,29 @@ call_window = Table(
 )
 """How often an agent made the same call in five minutes, over all its runs."""
 
+agent_day = Table(
+    "agent_day",
+    metadata,
+    _key("project_id", Integer),
+    _key("agent", Text),
+    _key("day", BigInteger),
+    *_counts("runs"),
+    *_counts("cost_nanos", "duration_ns", nullable=True),
+    sqlite_with_rowid=False,
+)
+"""A day of an agent as drift is judged by it: finished runs, the median of what one cost, the 95th percentile of how long they took."""
+
+intake_slot = Table(
+    "intake_slot",
+    metadata,
+    _key("project_id", Integer),
+    _key("slot", BigInteger),
+    *_counts("stored", "rejected"),
+    sqlite_with_rowid=False,
+)
+"""How many spans were taken in within five minutes, and how many could not be."""
+
 ALERT_TABLES = (
     alert, alert_run, alert_event, outbox, attempt, receiver, silence, rule_setting, stop_request, audit, watch_state,
-    spend_minute, spend_seen, call_window,
+    spend_minute, spend_seen, call_window, agent_day, intake_slot,
 )  # fmt: skip

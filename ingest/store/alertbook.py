@@ -229,10 +229,10 @@ def list_silences(conn: Connection, project_id: int, most: int = 200) -> list[Si
     return [struct_of(Silence, row) for row in conn.execute(wanted).mappings()]
 
 
-def read_stop(conn: Connection, project_id: int, trace_id: bytes, run_id: bytes) -> StopRequest | None:
-    """Return who wants a run to stop, if anybody; an empty ``run_id`` asks for the whole trace."""
+def read_stop(conn: Connection, project_id: int, trace_id: bytes, *run_ids: bytes) -> StopRequest | None:
+    """Return who was the first to want one of some runs, or the whole trace, to stop, if anybody."""
     s = stop_request.c
-    wanted = select(stop_request).where(s.project_id == project_id, s.trace_id == trace_id, s.run_id.in_({run_id, b""}))
+    wanted = select(stop_request).where(s.project_id == project_id, s.trace_id == trace_id, s.run_id.in_({*run_ids, b""}))
     row = conn.execute(wanted.order_by(s.asked_ns).limit(1)).mappings().first()
     return None if row is None else struct_of(StopRequest, row)
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Select, and_, func, select
 from .alert_model import Alert, AlertRun
 from .derive import clip
 from .derived import rollup_hour, run, summary
+from .guilty import Guilt, Key, Look, failed_step, guilty_steps, largest_step, longest_step
 from .samples import WANTED_ENDS
 from .schema import trace
 
@@ -37,7 +38,24 @@ def contributing_runs(conn: Connection, alert: Alert, now_ns: int) -> list[Alert
         return []
     rows = conn.execute(_worst(alert, now_ns - window_ns)).all()
     seen = _last_seen(conn, alert.project_id, [bytes(row.trace_id) for row in rows])
-    return [_as_evidence(alert, row, seen.get(bytes(row.trace_id), row.started_ns)) for row in rows]
+    runs = [_as_evidence(alert, row, seen.get(bytes(row.trace_id), row.started_ns)) for row in rows]
+    guilty = guilty_steps(conn, [_key(one) for one in runs], _look(alert))
+    return [_at_step(one, guilty.get(_key(one))) for one in runs]
+
+
+def _key(run_behind: AlertRun) -> Key:
+    return run_behind.project_id, run_behind.trace_id, run_behind.run_id
+
+
+def _look(alert: Alert) -> Look:
+    """Return by what a step of a run is to blame for an alert."""
+    if alert.rule == "A2":
+        return failed_step
+    return longest_step if alert.subject == "duration" else largest_step
+
+
+def _at_step(run_behind: AlertRun, guilt: Guilt | None) -> AlertRun:
+    return run_behind if guilt is None else msgspec.structs.replace(run_behind, spans=guilt.spans, sentence=guilt.words)
 
 
 def _worst(alert: Alert, since_ns: int) -> Select[Any]:

@@ -37,6 +37,8 @@ class RunLine(msgspec.Struct, frozen=True):
     note: str
     name: str
     href: str
+    step: str = ""
+    """What of it the link leads to; empty where it leads to the whole."""
 
 
 class Deed(msgspec.Struct, frozen=True):

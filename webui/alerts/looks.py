@@ -1,7 +1,6 @@
 """Looking at tables: each rule that needs more than one run, how often it is asked, and what happens when it fails."""
 
 import logging
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,18 +9,19 @@ import msgspec
 from sqlalchemy import Connection
 
 from ingest.findings import Severity
-from ingest.store import samples
+from ingest.store import agent_days, samples
 from ingest.store.access import list_projects
 from ingest.store.alert_model import AlertRun
 from ingest.store.engine import Store
-from ingest.store.outbox import oldest_due_ns
-from ingest.store.reader import oldest_pending_ns
 from ingest.store.watchbook import RuleSetting
 from webui.analysis.detectors.budgets import Budget, Excess, budget_level, burn_rate, costly, velocity
+from webui.analysis.detectors.drift import DEFAULT as DRIFT
 from webui.analysis.detectors.model import Limits, Rules
 from webui.analysis.detectors.series import Series, failing, percentile, silence, unusual_hours
 
+from .days import day_of, drifts_since
 from .engine import Signal, fingerprint, run_goes_on
+from .health import health
 from .rules import rules_of
 from .tally import SLOT_NS, CallTally
 from .watch import Seen, Settings
@@ -34,6 +34,8 @@ _HOUR_NS = 60 * _MINUTE_NS
 _DAY_NS = 24 * _HOUR_NS
 
 _FAILURES = 3
+_DAYS_AT_ONCE = 100
+"""So many days of agents are noted in one look: they are some milliseconds each."""
 _MONTH_MINUTES = 43_200
 
 
@@ -212,6 +214,18 @@ def hourly_signals(ground: Ground) -> Iterator[Signal]:
             yield from _signals(ground, [silence(series, hour - 1)])
 
 
+def drift_signals(ground: Ground) -> Iterator[Signal]:
+    """A3: what became sure with the last day that is over. What was so on earlier days was told then, or is history."""
+
+    def limit_of(agent: str) -> float | None:
+        limits = ground.limits("A3", DRIFT, agent)
+        return None if limits is None else limits.warning
+
+    today = day_of(ground.now_ns)
+    for one in drifts_since(ground.conn, ground.project_id, range(today - 1, today), limit_of):
+        yield _signal(ground, one.found)
+
+
 def failing_signals(ground: Ground) -> Iterator[Signal]:
     """A2: the share of failing runs in the last quarter of an hour against the last week's."""
     day = ground.now_ns // _DAY_NS
@@ -273,6 +287,7 @@ ASPECTS: tuple[Aspect, ...] = (
     Aspect(("A2",), 60 * _SECOND_NS, failing_signals),
     Aspect(("P2",), 60 * _SECOND_NS, first_seen_signals),
     Aspect(("A1", "A4"), 5 * _MINUTE_NS, hourly_signals),
+    Aspect(("A3",), 10 * _MINUTE_NS, drift_signals),
 )
 """Everything that needs tables. A new one is a function and a line here. Rules about runs end with their runs, not here."""
 
@@ -286,14 +301,18 @@ class Looks:
         self._failures: dict[int, int] = {}
         self._memory: dict[object, tuple[int, object]] = {}
         self._sampled_ns: int | None = None
+        self._noted_ns = 0
+        self._began_ns: int | None = None
         self._health_ns = 0
 
     def __call__(self, store: Store, settings: Settings, now_ns: int) -> Seen:
         """Return what is seen now."""
+        self._began_ns = now_ns if self._began_ns is None else min(self._began_ns, now_ns)
+        projects = [one.id for one in list_projects(store)]
         self._sample(store, now_ns)
+        self._note_days(store, projects, now_ns)
         signals: list[Signal] = []
         evaluated: set[str] = set()
-        projects = [one.id for one in list_projects(store)]
         for place, aspect in enumerate(self._aspects):
             if 0 <= now_ns - self._asked_ns.get(place, 0) < aspect.every_ns:
                 continue
@@ -304,7 +323,7 @@ class Looks:
                 evaluated |= set(aspect.rules)
         if not 0 <= now_ns - self._health_ns < 15 * _SECOND_NS:
             self._health_ns = now_ns
-            signals += self._health(store, now_ns)
+            signals += health(store, self._data_dir, self._broken(), self._began_ns, now_ns)
             evaluated.add("H1")
         return Seen(tuple(signals), frozenset(evaluated))
 
@@ -321,6 +340,11 @@ class Looks:
         self._failures.pop(place, None)
         return found
 
+    def _broken(self) -> list[str]:
+        """Return the rules that could not be evaluated three times in a row."""
+        failed = [place for place, number in self._failures.items() if number >= _FAILURES]
+        return sorted(rule for place in failed for rule in self._aspects[place].rules or ("B5",))
+
     def _sample(self, store: Store, now_ns: int) -> None:
         """Take the samples that later looks read: what the bill grew by, and calls of many runs."""
         if self._sampled_ns is not None and 0 <= now_ns - self._sampled_ns < 10 * _SECOND_NS:
@@ -331,36 +355,10 @@ class Looks:
             samples.add_calls(store, counts, now_ns // SLOT_NS - 2_304)
         self._sampled_ns = now_ns
 
-    def _health(self, store: Store, now_ns: int) -> Iterator[Signal]:
-        """H1: linking, delivering, rules, disk and log of this Clew itself."""
-        with store.engine.connect() as conn:
-            pending_ns, due_ns = oldest_pending_ns(conn), oldest_due_ns(conn)
-        if pending_ns is not None:
-            yield from _late("linking", "Arrived spans wait for", (now_ns - pending_ns) / _SECOND_NS, 30)
-        if due_ns is not None:
-            yield from _late("outbox", "A message waits for", (now_ns - due_ns) / _SECOND_NS, 600)
-        failed = [place for place, number in self._failures.items() if number >= _FAILURES]
-        broken = sorted(rule for place in failed for rule in self._aspects[place].rules or ("B5",))
-        if broken:
-            sentence = f"Rules cannot be evaluated: {', '.join(broken)}; the log says why"
-            yield Signal(1, "H1", "", "rules", "warning", float(len(broken)), 1.0, sentence)
-        yield from self._space()
-
-    def _space(self) -> Iterator[Signal]:
-        if not self._data_dir.exists():
+    def _note_days(self, store: Store, projects: Sequence[int], now_ns: int) -> None:
+        """Note days of agents that are over; where there are many, as after an import, the rest in the next looks."""
+        if 0 <= now_ns - self._noted_ns < 10 * _MINUTE_NS:
             return
-        disk = shutil.disk_usage(self._data_dir)
-        free = disk.free / disk.total
-        if free < 0.1:
-            sentence = f"Only {free:.0%} of the disk that holds the store is free"
-            yield Signal(1, "H1", "", "disk", "critical" if free < 0.02 else "warning", 1 - free, 0.9, sentence)
-        wal = sum(one.stat().st_size for one in self._data_dir.glob("*.db-wal"))
-        if wal > 512 << 20:
-            sentence = f"The store's log has grown to {wal >> 20:,} MiB: some reader holds it"
-            yield Signal(1, "H1", "", "log", "warning", wal / (512 << 20), 1.0, sentence)
-
-
-def _late(subject: str, words: str, seconds: float, limit: float) -> Iterator[Signal]:
-    if seconds > limit:
-        severity: Severity = "critical" if seconds > 5 * limit else "warning"
-        yield Signal(1, "H1", "", subject, severity, seconds / limit, 1.0, f"{words} {seconds:,.0f} s", expected=f"at most {limit:,.0f} s.")
+        noted = [agent_days.note_days(store, one, day_of(now_ns), _DAYS_AT_ONCE) for one in projects]
+        if max(noted, default=0) < _DAYS_AT_ONCE:
+            self._noted_ns = now_ns

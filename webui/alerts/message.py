@@ -294,7 +294,14 @@ def _run_line(brief: Brief, run: AlertRun, fact: RunFact | None) -> RunLine:
     state = "running" if run_goes_on(fact.ended_ns, run.seen_ns, brief.now_ns) else fact.termination.replace("_", " ")
     calls = plural(fact.tool_calls + fact.llm_calls, "call")
     amount = money(fact.cost_nanos) if fact.cost_nanos is not None else ("unpriced" if fact.unpriced_calls else "–")
-    return RunLine(masked(fact.input or "", 100), amount, f"{calls}, {state}", name, run_href(brief.desk, run))
+    return RunLine(masked(fact.input or "", 100), amount, f"{calls}, {state}", name, run_href(brief.desk, run), _step_words(brief, run))
+
+
+def _step_words(brief: Brief, run: AlertRun) -> str:
+    """Say what the link of a run leads to: why a step of a contributor is to blame; what a rule found is said above already."""
+    if run.spans[-8:] == run.run_id or not run.spans:
+        return ""
+    return masked(run.sentence, _NAME_CHARS) if run.sentence and not brief.case.runs else "the guilty step"
 
 
 def _others(brief: Brief) -> tuple[RunLine, ...]:

@@ -1,4 +1,4 @@
-"""What a rule would have found: the stored runs of the last days, read and judged anew under other thresholds."""
+"""What a rule would have found: the stored runs and days of the last fortnight, read and judged anew under other thresholds."""
 
 import msgspec
 from sqlalchemy import select
@@ -9,8 +9,13 @@ from ingest.findings import Finding
 from ingest.store.derived import summary
 from ingest.store.engine import Store
 from ingest.store.reader import read_traces
+from webui.analysis.detectors.catalogue import Rule
+from webui.analysis.detectors.drift import DEFAULT as DRIFT
+from webui.analysis.detectors.drift import Drift
 from webui.analysis.detectors.model import Rules
-from webui.analysis.detectors.registry import inspect
+from webui.analysis.detectors.registry import DETECTORS, inspect
+
+from .days import day_of, drifts_since
 
 DAYS = 14
 _DAY_NS = 86_400 * 10**9
@@ -31,6 +36,8 @@ class Preview(msgspec.Struct, frozen=True):
     looked: int
     of: int
     """How many runs there are; the newest were looked at."""
+    drifts: tuple[Drift, ...] = ()
+    """What it would have found in days rather than runs."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -42,8 +49,18 @@ class Question(msgspec.Struct, frozen=True):
     rules: Rules
 
 
+def can_preview(rule: Rule) -> bool:
+    """Tell whether it can be said what a rule would have found: of those that look at single runs, and of drift."""
+    return rule.id == "A3" or any(rule.id == one for one, _ in DETECTORS)
+
+
 def preview(store: Store, question: Question, price: Price, now_ns: int) -> Preview:
-    """Return what a rule would have found in the last fourteen days; at most 300 runs are looked at, the newest first."""
+    """Return what a rule would have found in the last fourteen days; at most 300 runs are looked at, the newest first.
+
+    Nothing of rules of which ``can_preview`` is false.
+    """
+    if question.rule == "A3":
+        return _preview_drift(store, question, now_ns)
     keys, total = _candidates(store, question, now_ns)
     found: list[tuple[bytes, Finding]] = []
     for start in range(0, len(keys), _READ_AT_ONCE):
@@ -55,6 +72,14 @@ def preview(store: Store, question: Question, price: Price, now_ns: int) -> Prev
                 if not question.agent or run.agent == question.agent:
                     found += [(trace_id, one) for one in inspect(run, question.rules) if one.rule == question.rule]
     return Preview(question.rule, tuple(found), len(keys), total)
+
+
+def _preview_drift(store: Store, question: Question, now_ns: int) -> Preview:
+    limit = question.rules.limits.get("A3", DRIFT).warning
+    today = day_of(now_ns)
+    with store.engine.connect() as conn:
+        drifts = drifts_since(conn, question.project_id, range(today - DAYS, today), lambda agent: limit, question.agent)
+        return Preview(question.rule, (), 0, 0, tuple(drifts))
 
 
 def _candidates(store: Store, question: Question, now_ns: int) -> tuple[list[bytes], int]:

@@ -69,6 +69,8 @@ def _text_run(run: RunLine) -> Iterator[str]:
     yield f"{run.amount:>10}  {run.note}"
     if run.title:
         yield from textwrap.wrap(run.title, _WIDTH - 12, initial_indent=" " * 12, subsequent_indent=" " * 12, max_lines=2, placeholder="…")
+    if run.step:
+        yield from textwrap.wrap(f"{run.step}:", _WIDTH - 12, initial_indent=" " * 12, subsequent_indent=" " * 12)
     if run.href:
         yield f"{'':12}{run.href}"
 
@@ -209,8 +211,9 @@ def _html_runs(title: str, runs: Iterable[RunLine]) -> Iterator[str]:
 
 def _html_run(run: RunLine) -> str:
     edge = f"border-top:1px solid {_RULE};font-size:14px;color:{_INK}"
-    name = _html_piece(Piece(run.name, run.href))
+    name = _html_piece(Piece(run.name, "" if run.step else run.href))
     note = f" &middot; {escape(run.note)}" if run.note else ""
+    note += f" &middot; {_html_piece(Piece(run.step, run.href))}" if run.step else ""
     title = f"{escape(run.title)}<br>" if run.title else ""
     return (
         f'<tr><td valign="top" class="i" style="padding:7px 12px 7px 0;{edge}">{title}'

@@ -5,12 +5,16 @@ import functools
 import logging
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from typing import Any
 
-from mcp.server.mcpserver import MCPServer
-from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
+from pydantic import ValidationError
 
 from ingest.store.access import find_project
 from webui.alerts.setup import base_url
+from webui.format import clip
 from webui.reads import Library, Reads
 from webui.telemetry import Telemetry
 
@@ -36,9 +40,42 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return 0
 
 
+class _Server(MCPServer):
+    """A server that tells of an argument that is none in one sentence."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool; what is wrong with its arguments is the answer."""
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if not isinstance(error.__cause__, ValidationError):
+                raise
+            return _failed(_wrong_argument(name, error.__cause__))
+
+
+_EXPECTED = {"int": "a whole number", "string": "a text"}
+"""What an argument should be, by how the kind of its error begins."""
+
+
+def _wrong_argument(tool: str, error: ValidationError) -> str:
+    """Say what is wrong with the first argument that is: its name, what it should be, and what it was."""
+    first = error.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"{tool} needs the argument {name}."
+    expected = _EXPECTED.get(first["type"].partition("_")[0], "another kind of value")
+    return f"The argument {name} of {tool} should be {expected}, and was {clip(repr(first['input']), 60)}."
+
+
+def _failed(words: str) -> CallToolResult:
+    return CallToolResult(content=[TextContent(type="text", text=words)], is_error=True)
+
+
 def build_server(shelf: Shelf) -> MCPServer:
     """Return a server with every tool, each marked as one that only reads."""
-    server = MCPServer("clew", title="Clew", instructions=_INSTRUCTIONS, version=version("clew"), log_level="ERROR")
+    server = _Server("clew", title="Clew", instructions=_INSTRUCTIONS, version=version("clew"), log_level="ERROR")
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
     for tool in tools_of(shelf):
         server.add_tool(_told(tool), annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False), structured_output=False)
@@ -53,6 +90,6 @@ def _told(tool: Callable[..., str]) -> Callable[..., CallToolResult]:
         try:
             return CallToolResult(content=[TextContent(type="text", text=tool(*given, **named))])
         except Exception as error:
-            return CallToolResult(content=[TextContent(type="text", text=sentence(error))], is_error=True)
+            return _failed(sentence(error))
 
     return answer

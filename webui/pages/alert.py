@@ -131,14 +131,17 @@ def _figures(case: Case, now_ns: int) -> tuple[Figure, ...]:
 
 
 def _evidence(run: AlertRun, fact: RunFact | None) -> EvidenceRow:
-    spans = [run.spans[at : at + 8].hex() for at in range(0, len(run.spans), 8)] or [""]
     where = {"run": run.run_id.hex()}
+    run_href = trace_href(run.trace_id, **where)
+    # The run's own span is no step of it.
+    spans = [run.spans[at : at + 8] for at in range(0, len(run.spans), 8)]
+    steps = [trace_href(run.trace_id, **where, step=one.hex()) for one in spans if one != run.run_id] or [run_href]
     return EvidenceRow(
         title=clip(fact.input, 120) if fact is not None else "",
-        run_href=trace_href(run.trace_id, **where),
+        run_href=run_href,
         run=run.trace_id.hex()[:8],
-        first_href=trace_href(run.trace_id, **where, step=spans[0]),
-        last_href=trace_href(run.trace_id, **where, step=spans[-1]),
+        first_href=steps[0],
+        last_href=steps[-1],
         sentence=clip(run.sentence, 200),
         state=fact.termination.replace("_", " ") if fact is not None else "unknown",
         calls=count(fact.llm_calls + fact.tool_calls) if fact is not None else "–",

@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ingest.store.watchbook import ALL_RULES, RuleSetting, SettingKey, merged
-from webui.alerts.preview import DAYS, Preview
+from webui.alerts.days import DAY_NS
+from webui.alerts.preview import DAYS, Preview, can_preview
 from webui.analysis.detectors.catalogue import CATALOGUE, Rule
-from webui.format import clip, plural
+from webui.format import clip, clock, plural
 
 from .alerts import tabs_of
-from .links import trace_href
+from .links import person_href, trace_href
 from .runs import Choice
+
+_MOST_SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def _row(rule: Rule, said: RuleSetting, is_own: bool) -> RuleRow:
         f"{_text(rule.limits.warning) or '–'} / {_text(rule.limits.critical) or '–'}",
         said.stop,
         is_own,
-        rule.kind == "run" and rule.id != "B5",
+        can_preview(rule),
         rule.kind == "run",
     )
 
@@ -106,11 +109,16 @@ def _general(said: RuleSetting) -> General:
 
 
 def _box(found: Preview) -> PreviewBox:
-    looked = plural(found.looked, "run")
+    times = len(found.found) + len(found.drifts)
     of = f" of {found.of:,}" if found.of > found.looked else ""
-    words = f"would have fired {plural(len(found.found), 'time')} in the last {DAYS} days, from {looked} looked at{of}"
-    runs = tuple(
+    basis = f"{plural(found.looked, 'run')} looked at{of}" if found.rule != "A3" else "the days on record"
+    words = f"would have fired {plural(times, 'time')} in the last {DAYS} days, from {basis}"
+    runs = [
         Choice(f"{trace_id.hex()[:8]}: {clip(one.sentence, 120)}", trace_href(trace_id, run=one.run_id.hex()), one.severity == "critical")
-        for trace_id, one in found.found[:50]
-    )
-    return PreviewBox(found.rule, words, runs)
+        for trace_id, one in found.found[:_MOST_SHOWN]
+    ]
+    days = [
+        Choice(f"{clock((one.day + 1) * DAY_NS)}: {clip(one.found.sentence, 160)}", person_href("agents", one.found.agent), False)
+        for one in found.drifts[:_MOST_SHOWN]
+    ]
+    return PreviewBox(found.rule, words, (*runs, *days))

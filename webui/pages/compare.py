@@ -231,7 +231,7 @@ def _row(found: Comparison, n: int) -> PairRow:
         a=_cell(pair.a, found.a),
         b=_cell(pair.b, found.b),
         differences=tuple(_difference_row(one) for one in told[:_DIFFERENCES]),
-        more=f"{plural(len(told) - _DIFFERENCES, 'value')} more differ" if len(told) > _DIFFERENCES else "",
+        more=_more_words(len(told) - _DIFFERENCES) if len(told) > _DIFFERENCES else "",
         look=look,
     )
 
@@ -274,6 +274,10 @@ def _input_rows(found: Comparison) -> Sequence[InputRow]:
         path = f" {clip(one.path, 40)}" if one.path else ""
         rows.append(InputRow(one.kind + path, clip(one.a, _TEXT) or "–", clip(one.b, _TEXT) or "–", where, cell.href if cell else ""))
     return rows
+
+
+def _more_words(left: int) -> str:
+    return f"{plural(left, 'more value')} {'differs' if left == 1 else 'differ'}"
 
 
 def _candidate(one: Nearest, ours: bytes, shown: bytes, now_ns: int) -> Candidate:

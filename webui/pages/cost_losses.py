@@ -58,7 +58,9 @@ def _loops(bill: Bill, wasted: Sequence[Waste]) -> Loss:
 
 
 def _wasted_words(one: Waste) -> str:
-    return f"{clip(one.agent, 40)}: {clip(one.sentence, 90)}, {money(one.wasted_nanos)}"
+    # A finding's sentence begins with the agent's name, where it is about one.
+    before = "" if one.sentence.startswith(one.agent) else f"{clip(one.agent, 40)}: "
+    return f"{before}{clip(one.sentence, 90)}, {money(one.wasted_nanos)}"
 
 
 def _repeats(bill: Bill, tallies: Tallies, since: str) -> Loss:

@@ -14,6 +14,8 @@ from .spend import DAY_NS, HOUR_NS, day_words
 RULES_HREF = "/alerts/rules#all"
 
 _WIDTH, _HEIGHT, _TOP = 1000.0, 176.0, 12.0
+_LAST_TICK = 92.0
+"""Percent of the width: words that begin further right would be cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,11 @@ def month_chart(month: Month, now_ns: int) -> MonthChart | None:
         limit_words=f"budget {money(month.budget_nanos)}" if limit is not None else "",
         # Words of a line that the budget lies upon could not be read.
         grid=tuple(mark for nanos in _steps(top) if (mark := _grid(scale, nanos, limit)) is not None),
-        ticks=tuple(Mark(f"{scale.share(day):.1f}%", day_words(day * DAY_NS)) for day in range(month.first_day, month.end_day, 7)),
+        ticks=tuple(
+            Mark(f"{scale.share(day):.1f}%", day_words(day * DAY_NS))
+            for day in range(month.first_day, month.end_day, 7)
+            if scale.share(day) < _LAST_TICK
+        ),
         now_x=f"{scale.share(now_at[0]):.1f}%",
         now_y=f"{scale.y(now_at[1]):.1f}",
         now_words=f"now {money(month.spent_nanos)}",

@@ -90,7 +90,7 @@ def branch_view(one: BranchStats, range_: Range) -> BranchView:
         decisions=plural(one.decisions, "decision"),
         href=range_.runs(f"decision at {quoted(branch.id)}"),
         rows=tuple(_option_row(one, option, range_) for option in taken[:_OPTIONS]),
-        more=f"{plural(left, 'option')} more" if left > 0 else "",
+        more=plural(left, "more option") if left > 0 else "",
         never=tuple(clip(option.name, 60) for option in one.options if not option.times)[:_NEVER],
     )
 

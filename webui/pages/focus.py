@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest.model import Run, Trace
-from webui.format import percent, termination_word, tone
+from webui.format import percent, stop_words, termination_word, tone
 
 from .laid import lay_out
 from .links import trace_href
@@ -114,7 +114,7 @@ class Chain:
         """Say how the run ended, and how much attention that asks for."""
         why = self.run.termination.reason
         look, word = tone(why), termination_word(why)
-        return ("Still running" if look == "live" else word.capitalize() if look == "ok" else f"Stopped: {word}"), look
+        return ("Still running" if look == "live" else word.capitalize() if look == "ok" else stop_words(why)), look
 
 
 def _asked_place(placed: Sequence[Placed], asked: str) -> int | None:

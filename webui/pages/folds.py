@@ -12,6 +12,7 @@ from .steps import Placed, compact_json, is_cause
 
 LEAST_ROUNDS = 3
 _LONGEST_ROUND = 6
+_SAYING = ("llm", "thought", "decision")
 _COMPARED = 2_000
 """Characters of a text that are compared: enough to tell two results apart, cheap for huge ones."""
 
@@ -61,7 +62,7 @@ def _tells(mark: Hashable) -> bool:
 
 
 def _is_unknown(step: Step) -> bool:
-    if step.status == "error" or step.kind in ("llm", "thought"):
+    if step.status == "error" or step.kind in _SAYING:
         return False
     if step.tool is not None:
         return step.tool.arguments is None
@@ -69,7 +70,7 @@ def _is_unknown(step: Step) -> bool:
 
 
 def _mark(step: Step) -> Hashable:
-    """Return what makes two steps the same. A model call between identical tool calls counts as the same, whatever it says.
+    """Return what makes two steps the same. What chooses the same between identical tool calls counts as the same, whatever it says.
 
     A step of which neither what went in nor what came out is on record is like no other: nobody knows that it repeats.
     """
@@ -80,6 +81,6 @@ def _mark(step: Step) -> Hashable:
         return (step.kind, step.tool.name, compact_json(step.tool.arguments)[:_COMPARED], result)
     if is_cause(step):
         return (step.kind, step.name, (step.error or "")[:_COMPARED])
-    if step.kind in ("llm", "thought"):
+    if step.kind in _SAYING:
         return (step.kind, step.decision.chosen if step.decision else "")
     return (step.kind, step.name, (step.input or "")[:_COMPARED], (step.output or "")[:_COMPARED])

@@ -19,6 +19,7 @@ MOST_NODES = 2_500
 _MOST_ROADS = 4
 _LEFT, _LANE, _ROW, _ROAD_ROW = 24, 30, 30, 19
 _MOST_LANES = 8
+_CHAR, _LEAST_WIDTH = 7.6, 320
 
 
 @dataclass(slots=True)
@@ -69,7 +70,10 @@ def draw_graph(chain: Chain) -> Graph:
 
 
 def _width(pen: _Pen) -> int:
-    return 640 + _LANE * max((lane for lane in pen.last), default=0)
+    """Return a width in which all words find room: how wide they are is only known where they are drawn."""
+    nodes = (node.x + 56 + _CHAR * (len(node.name) + len(node.note)) for node in pen.nodes)
+    roads = (road.x + 48 + _CHAR * (len(road.name) + len(road.because)) for road in pen.roads)
+    return max(_LEAST_WIDTH, round(max((*nodes, *roads), default=0)))
 
 
 def _stops(chain: Chain) -> Iterator[_Stop]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from ingest.chain.steps import in_order
 from ingest.model import Run, Trace
-from webui.format import clip, plural, short_id, termination_word, tone
+from webui.format import clip, plural, short_id, stop_words, tone
 
 from .chain import ChainView, view_chain
 from .completeness import Completeness, judge_completeness
@@ -44,6 +44,7 @@ class Tab:
 class RunPage:
     """Everything on the page of a run."""
 
+    run: Run
     title: str
     ident: Ident
     verdict: Verdict
@@ -68,7 +69,7 @@ class RunPage:
     raw: RawView | None
     panel: Panel | None
     tabs: tuple[Tab, ...]
-    why: str
+    end_words: str
     tone: str
     stop_detail: str
     hidden: str
@@ -90,6 +91,7 @@ def build_run_page(trace: Trace, asked: Asked, read_span: ReadSpan, now_ns: int,
     clauses = tell_story(run, chain.placed, chain.folds, chain.inner_failure)
     view = asked.view
     return RunPage(
+        run=run,
         title=f"{short_id(trace.trace_id)} · {ident.agent} · {verdict.why}",
         ident=ident,
         verdict=verdict,
@@ -113,7 +115,7 @@ def build_run_page(trace: Trace, asked: Asked, read_span: ReadSpan, now_ns: int,
         raw=view_raw(chain, lore) if view == "raw" else None,
         panel=_panel(chain, lore) if view in _WITH_PANEL else None,
         tabs=_tabs(chain),
-        why=verdict.why,
+        end_words=chain.end_words()[0],
         tone=verdict.tone,
         stop_detail=clip(run.termination.detail, 300),
         hidden=_hidden(chain),
@@ -186,7 +188,7 @@ def _tabs(chain: Chain) -> tuple[Tab, ...]:
 def _strip(chain: Chain) -> Strip:
     run = chain.run
     why = run.termination.reason
-    ending = {"running": "still running", "completed": "completed"}.get(why, f"stopped: {termination_word(why)}")
+    ending = {"running": "still running", "completed": "completed"}.get(why, f"s{stop_words(why)[1:]}")
     strip = draw_strip([*chain.placed, *_steps_inside(chain)], chain.interval, _mentions(chain), ending, tone(why) == "bad")
     return strip if chain.focus is None else replace(strip, selected=place_on(chain.focus.item.step.started_ns, chain.interval))
 

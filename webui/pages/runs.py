@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ingest.model import TraceSummary
 from webui.analysis.baseline import Usual, cost_against_usual
-from webui.format import UNKNOWN, clip, clock, cost, count, duration, short_id, termination_word, tone
+from webui.format import UNKNOWN, clip, clock, cost, count, duration, plural, short_id, termination_word, tone
 
 from .links import filter_text, person_href, quoted, runs_href, trace_href, with_state
 from .verdict import tokens_total
@@ -290,7 +290,7 @@ def build_person_page(who: Person, now_ns: int) -> PersonPage:
     shown = "of the runs below" if who.more else ""
     first, last = (pick(one.started_ns for one in summaries) for pick in (min, max))
     figures = (
-        Figure("Runs", f"{len(summaries):,}{'+' if who.more else ''}", f"by {len({one.agent for one in summaries})} agents"),
+        Figure("Runs", f"{len(summaries):,}{'+' if who.more else ''}", f"by {plural(len({one.agent for one in summaries}), 'agent')}"),
         Figure("From first to last", duration(last - first), clock(first, now_ns)),
         Figure("Failed", count(incomplete), shown, "bad" if incomplete else ""),
         Figure("Cost", cost(sum(costs) if costs else None, unpriced), shown),

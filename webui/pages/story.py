@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest.model import Decision, Run
-from webui.format import clip, plural, termination_word, tone
+from webui.format import clip, plural, stop_words, tone
 
 from .folds import Fold
 from .steps import Placed, first_failure, is_cause
@@ -148,14 +148,13 @@ def _ending(run: Run, placed: Sequence[Placed]) -> Clause:
     stop = run.termination
     last = _step_of(run, placed)
     key, mark = (last.key, str(last.step.index)) if last is not None else ("", "")
-    word = termination_word(stop.reason)
     if stop.reason == "running":
         return Clause("Still running", "", "", key, mark, bad=False)
     detail = f": {clip(stop.detail, 120)}" if stop.detail else ""
     if stop.reason == "completed":
         answered = " with an answer" if run.output else ", without an answer on record"
         return Clause(f"Completed{answered}", "", "", key, mark, bad=False)
-    return Clause(f"Stopped: {word}", "", detail, key, mark, bad=tone(stop.reason) == "bad")
+    return Clause(stop_words(stop.reason), "", detail, key, mark, bad=tone(stop.reason) == "bad")
 
 
 def _step_of(run: Run, placed: Sequence[Placed]) -> Placed | None:

@@ -26,7 +26,7 @@ function dress(figure) {
   const narrow = box.clientWidth < 520;
   const marked = (one, more) => ({ ...one, ...more(colour(KINDS[one.name])) });
   const dress = {
-    ...layout, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, size: 12, family: getComputedStyle(document.body).fontFamily },
+    ...layout, margin: { ...layout.margin, t: narrow ? 8 : layout.margin.t }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, size: 12, family: getComputedStyle(document.body).fontFamily },
     xaxis: { ...layout.xaxis, ...axis, nticks: narrow ? 4 : 10 }, yaxis: { ...layout.yaxis, ...axis },
     hoverlabel: { bgcolor: colour("--raised"), bordercolor: rule, font: { color: colour("--ink") } },
     shapes: (layout.shapes ?? []).map((one) => marked(one, (own) => ({ line: { ...one.line, color: own } }))),

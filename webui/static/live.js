@@ -7,7 +7,7 @@ const parts = () => [...document.querySelectorAll("main > *")];
 const opened = () => [...document.querySelectorAll("main details[open]")].map((box) => box.id || box.closest("[id]")?.id).filter(Boolean);
 
 function busy() {
-  return document.visibilityState !== "visible" || document.activeElement?.matches("input, textarea") || document.querySelector("dialog[open]");
+  return document.visibilityState !== "visible" || document.activeElement?.matches("input, textarea") || document.querySelector("dialog[open], .halt__ask[open]");
 }
 
 function reopen(ids) {
@@ -28,13 +28,19 @@ async function look() {
     const focused = document.activeElement?.id;
     const top = scrollY;
     let changed = false;
-    parts().forEach((old, n) => {
-      const fresh = main.children[n];
-      if (fresh && fresh.outerHTML !== old.outerHTML) {
+    const olds = parts();
+    const news = [...main.children];
+    if (olds.length !== news.length) {
+      // A part more or less, as when a second run begins: no part has its counterpart by place.
+      document.querySelector("main").replaceChildren(...news.map((fresh) => document.adoptNode(fresh)));
+      changed = true;
+    } else {
+      olds.forEach((old, n) => {
+        if (news[n].outerHTML === old.outerHTML) return;
         changed ||= old.matches(".split, .whole");
-        old.replaceWith(document.adoptNode(fresh.cloneNode(true)));
-      }
-    });
+        old.replaceWith(document.adoptNode(news[n]));
+      });
+    }
     reopen(open);
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
     scrollTo({ top, behavior: "instant" });

@@ -7,7 +7,7 @@ from flask import Response, render_template, request
 
 from ingest.store.watchbook import ALL_RULES, RuleSetting, merged
 from webui import reads_alerts
-from webui.alerts.preview import Preview, Question, preview
+from webui.alerts.preview import Preview, Question, can_preview, preview
 from webui.alerts.rules import rules_of
 from webui.analysis.detectors.catalogue import BY_ID, Rule
 from webui.errors import ApiError
@@ -30,7 +30,7 @@ def rules() -> str:
     agent = request.args.get("agent", "")[:120]
     settings = reads_alerts.rule_settings()
     asked = BY_ID.get(request.args.get("preview", ""))
-    found = _preview(asked, agent) if asked is not None and asked.kind == "run" else None
+    found = _preview(asked, agent) if asked is not None and can_preview(asked) else None
     page = build_rules_page(settings, project(), agent, found, new_form())
     return render_template("alert_rules.html", nav="alerts", page=page)
 

@@ -17,8 +17,11 @@ from webui.pages.json_tree import value_at, value_text
 from webui.pages.links import lookup_href
 from webui.pages.raw import span_parts
 from webui.pages.run import RunPage, build_run_page
+from webui.pages.stop import lineage, view_stop
 from webui.reads import reads, run_lore
-from webui.reads_alerts import of_trace
+from webui.reads_alerts import of_trace, stop_wanted
+
+from .alerts import new_form
 
 run_views = Blueprint("run", __name__)
 
@@ -46,7 +49,9 @@ def run(trace_id: str) -> str | Response:
     # The state that links inside the panel keep.
     state = {"run": asked.run, "view": page.view if page.view != "chain" else "", "mode": asked.mode}
     run_query = "".join(f"&{name}={value}" for name, value in state.items() if value)
-    return render_template("run.html", nav="runs", page=page, run_query=run_query, marks=alert_marks(of_trace(key)))
+    halt = view_stop(trace, page.run, stop_wanted(key, *lineage(trace, page.run)), now_ns())
+    beside = {"marks": alert_marks(of_trace(key)), "halt": halt, "form": new_form() if halt.can_ask else ""}
+    return render_template("run.html", nav="runs", page=page, run_query=run_query, **beside)
 
 
 def _page(trace: Trace, asked: Asked) -> RunPage | None:

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from .ceilings import DEFAULT as CEILINGS
+from .drift import DEFAULT as DRIFT
 from .loops import DEFAULTS as LOOPS
 from .model import Limits
 
@@ -66,6 +67,8 @@ CATALOGUE: tuple[Rule, ...] = (
             "sigma", Limits(4.0, 6.0)),
     _series("A2", "Failing runs", "The share of runs that did not complete is surely above twice, and five points over, what it was in the "
             "last week.", "share", Limits(0.0, 0.5)),
+    _series("A3", "Slow drift", "What an agent's runs cost (the median of a day) or take (its 95th percentile) has crept up from day to "
+            "day; after 28 days of 20 runs each.", "sigma", DRIFT),
     _series("A4", "Silence", "An agent that should have run 20 times an hour has not run for two hours.", "hours", Limits(2.0, None)),
     Rule("P1", "Leak", "A key, a person's number, an internal address or the project's canary in what a run says or hands to a tool.",
          "leaks", Limits(1, 1)),
@@ -75,7 +78,8 @@ CATALOGUE: tuple[Rule, ...] = (
          "texts", Limits(1, None)),
     Rule("P4", "Unchecked deed", "A call of high impact without a validation, confirmation or look-up before it in the run.", "calls",
          Limits(1, 1)),
-    Rule("H1", "Clew itself", "Clew cannot keep up, deliver its mails, or evaluate its rules.", "times", Limits(1.0, 5.0), "ourselves"),
+    Rule("H1", "Clew itself", "Clew rejects spans, does not read the one it sends itself each minute, cannot keep up, deliver mails, or "
+         "evaluate its rules.", "times", Limits(1.0, 5.0), "ourselves"),
 )  # fmt: skip
 """All rules, in the order they are shown."""
 

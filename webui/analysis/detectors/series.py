@@ -40,6 +40,7 @@ _SCALE_FLOOR = 0.1
 _LEVEL_HOURS = 72
 _RESIDUAL_HOURS = 28 * _DAY
 _FEWEST_EXPECTED = 10.0
+_FEWEST_TO_MISS = 20
 
 
 class Expectation(msgspec.Struct, frozen=True):
@@ -153,8 +154,10 @@ def silence(series: Series, hour: int) -> Excess | None:
     """A4: no run in an hour and the one before it, where at least 20 were expected in each; after two weeks."""
     if hour - series.first_hour < 2 * _WEEK or series.runs.get(hour, 0) or series.runs.get(hour - 1, 0):
         return None
+    if max(series.runs.values(), default=0) < _FEWEST_TO_MISS:
+        return None
     expected = [expect(series.runs, one, METRICS[2], series.first_hour) for one in (hour, hour - 1)]
-    if any(one is None or one.value < 20 for one in expected):
+    if any(one is None or one.value < _FEWEST_TO_MISS for one in expected):
         return None
     first = expected[0]
     assert first is not None
