@@ -1,5 +1,6 @@
 """Facts that every emitter has its own way to tell: providers, sessions, users, tools, failures, agents, hand-offs."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -232,6 +233,33 @@ def test_server_half_and_shared_ids() -> None:
     assert read({"gcp.vertex.agent.event_id": "e1"}, name="call_llm", scope="gcp.vertex.agent").call_key == "e1"
     body = {"openinference.span.kind": "LLM", "output.value": '{"id": "msg_1", "content": [{"type": "text", "text": "x"}]}'}
     assert read(body).response_id == "msg_1"
+
+
+@pytest.mark.parametrize(
+    "around", [lambda state: state, lambda state: [{"graph": None, "update": state}], lambda state: {"outputs": state}]
+)
+def test_a_graphs_state_is_a_conversation(around: Callable[[Any], Any]) -> None:
+    """What LangGraph hands from node to node is asked and answered like any conversation, whatever carries it."""
+    asked = {"messages": [["user", "Where is 55512?"]]}
+    told = [
+        {"type": "human", "data": {"content": "Where is 55512?", "type": "human"}},
+        {"type": "ai", "data": {"content": "", "tool_calls": [{"name": "find", "args": {}, "id": "c"}]}},
+        {"type": "tool", "data": {"content": "shipped", "tool_call_id": "c"}},
+        {"type": "ai", "data": {"content": "On Monday."}},
+    ]
+    kind = {"openinference.span.kind": "AGENT"}
+    facts = read({**kind, "input.value": as_json(asked), "output.value": as_json(around({"messages": told, "left": 3}))}, name="support")
+    assert (facts.input, facts.output) == ("Where is 55512?", "On Monday.")
+    plain = as_json({"messages": []})
+    assert read({**kind, "input.value": plain, "output.value": plain}, name="support").output == '{"messages":[]}'
+
+
+def test_how_a_reply_prints_is_not_what_it_said() -> None:
+    """LlamaIndex puts the printed reply beside the messages: of one that only asks for a tool no words are left."""
+    reply = "llm.output_messages.0.message"
+    asked = {f"{reply}.role": "assistant", f"{reply}.tool_calls.0.tool_call.function.name": "find"}
+    facts = read({"openinference.span.kind": "LLM", "output.value": "assistant: ", **asked}, name="OpenAI.astream_chat")
+    assert ([request.name for request in facts.tool_requests], facts.output, facts.thought) == (["find"], None, None)
 
 
 def test_handoffs() -> None:

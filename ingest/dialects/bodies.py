@@ -119,6 +119,9 @@ def read_reply_body(exchange: Exchange, value: Any, known: bool = False) -> Repl
     """Take in a recorded reply; where its words are ``known`` already, only what else it says."""
     body = ReplyBody()
     found = unwrap(value)
+    if isinstance(found, str) and exchange.requests:
+        # The reply is known, tools and all; how a framework prints it ("assistant: ") is nothing that was said.
+        return body
     if known and isinstance(found, dict) and "id" in found and not (isinstance(value, str) and any(sign in value for sign in _THOUGHTS)):
         _note(body, found)
         return body
