@@ -48,8 +48,8 @@ def test_what_creeps_up_is_told_once_for_each_measure() -> None:
     first = found[0].found
     assert (first.rule, first.severity, first.agent, first.threshold) == ("A3", "warning", "clerk", LIMIT)
     assert first.observed > LIMIT
-    assert first.sentence.startswith("clerk's runs cost $0.0")
-    assert "in the middle over the last" in first.sentence
+    assert first.sentence.startswith("clerk's runs cost a median of $0.0")
+    assert " over the last " in first.sentence
     assert "28 days" in first.expected
     assert max(one.day for one in found) < 65
 

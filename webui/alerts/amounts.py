@@ -9,9 +9,10 @@ def amount(alert: Alert, value: float) -> str:
     """Return a figure of an alert with its unit."""
     if alert.rule == "B1":
         return money(round(value)) if alert.subject == "cost" else f"{_figure(value)} {alert.subject}"
-    if alert.rule == "L6" and alert.subject == "progress":
-        return f"{value:.0%} different calls"
-    return f"{_figure(value)} {rule_of(alert.rule).unit}"
+    if alert.rule == "L6":
+        return f"{value:.0%} different calls" if alert.subject == "progress" else f"{_figure(value)} steps"
+    unit = rule_of(alert.rule).unit
+    return f"{value:.0%}" if unit == "share" else f"{_figure(value)} {unit}"
 
 
 def expected(alert: Alert) -> str:

@@ -67,6 +67,7 @@ class AlertPage:
     rule_sentence: str
     expected: str
     detail: str
+    runs_title: str
     evidence: tuple[EvidenceRow, ...]
     more_runs: str
     moments: tuple[Moment, ...]
@@ -103,6 +104,7 @@ def build_alert_page(case: Case, told: Told, going: int, form: tuple[str, str], 
         rule_sentence=rule.sentence,
         expected=expected(alert),
         detail=clip(alert.detail, 300),
+        runs_title="Runs behind it" if case.runs else "Runs that contribute most",
         evidence=tuple(_evidence(run, fact) for run, fact in shown),
         more_runs=f"and {plural(alert.runs - len(shown), 'run')} more" if alert.runs > len(shown) else "",
         moments=tuple(Moment(clock(one.at_ns, now_ns), one.kind, clip(one.actor, 80), clip(one.words, 300)) for one in told.events),
@@ -120,13 +122,15 @@ def build_alert_page(case: Case, told: Told, going: int, form: tuple[str, str], 
 
 def _figures(case: Case, now_ns: int) -> tuple[Figure, ...]:
     alert, sums = case.alert, money_of(case, now_ns, UTC)
+    wasted = f"{money(alert.wasted_nanos)} after it should have stopped" if alert.wasted_nanos else ""
+    back = f"came back {plural(alert.flaps, 'time')}" if alert.flaps else ""
     ahead = f"about {money(sums.by_morning)} by 08:00 UTC" if sums.by_morning else "nothing of it goes on"
     return (
         Figure("State", alert.state.capitalize(), f"{alert.severity}, incident {alert.id}", "bad" if alert.state == "firing" else ""),
         Figure("Observed", amount(alert, alert.observed), f"limit {amount(alert, alert.threshold)}"),
-        Figure("Spent so far", money(sums.so_far), f"{money(alert.wasted_nanos)} after it should have stopped"),
+        Figure("Spent so far", money(sums.so_far), wasted),
         Figure("An hour, now", money(sums.rate), ahead),
-        Figure("Runs behind it", count(alert.runs), f"came back {plural(alert.flaps, 'time')}" if alert.flaps else ""),
+        Figure("Runs behind it", count(alert.runs) if alert.runs else "–", back),
     )
 
 

@@ -56,9 +56,9 @@ class _Measure(msgspec.Struct, frozen=True):
 
 
 _MEASURES = (
-    _Measure("cost", "cost ${:,.4f} in the middle", 1e9, lambda day: day.cost_nanos,
+    _Measure("cost", "cost a median of ${:,.4f}", 1e9, lambda day: day.cost_nanos,
              lambda old, new, runs: (new - old) * runs >= _LEAST_DAILY_NANOS),
-    _Measure("duration", "took {:,.1f} s in 95 % of cases", 1e9, lambda day: day.duration_ns,
+    _Measure("duration", "took at most {:,.1f} s in 95 % of cases", 1e9, lambda day: day.duration_ns,
              lambda old, new, runs: new - old >= _LEAST_NS),
 )  # fmt: skip
 
@@ -130,5 +130,5 @@ def _excess(agent: str, measure: _Measure, level: float, up: _Sum, limit: float)
     sentence = f"{agent}'s runs {said} over the last {days} days, {new / old:.2f} times what they did"
     usual = measure.words.format(old / measure.shown).partition(" ")[2]
     basis = f"the level of {LEARNED_DAYS} days and what has become usual since"
-    words = f"about {usual} ({basis}); the sum of how far days were above it is {up.total:.1f} sigma, at most {limit:g}."
+    words = f"{usual} ({basis}); the sum of how far days were above it is {up.total:.1f} sigma, at most {limit:g}."
     return Excess("A3", "warning", agent, measure.subject, up.total, limit, sentence, words)

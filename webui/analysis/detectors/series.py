@@ -194,7 +194,8 @@ def failing(agent: str, recent: tuple[int, int], week: tuple[int, int], limits: 
         return None
     is_critical = limits.critical is not None and surely > limits.critical
     sentence = f"{bad} of {agent}'s last {total} runs did not complete"
-    words = f"at most {limit:.0%}: the last week had {baseline:.0%} of {week[1]:,} runs; now it is surely above {surely:.0%}."
+    known = f"the last week had {baseline:.0%} of {week[1]:,} runs" if week[1] else f"{baseline:.0%} is usual where nothing is known"
+    words = f"at most {limit:.0%}: {known}; now it is surely above {surely:.0%}."
     return Excess("A2", "critical" if is_critical else "warning", agent, "failed runs", surely, limit, sentence, words)
 
 
