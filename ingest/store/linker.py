@@ -32,8 +32,8 @@ TraceKey = tuple[int, bytes]
 """project, trace"""
 
 BATCH_TRACES = 64
-BATCH_SPANS = {"sqlite": 500, "postgresql": 2000}
-"""Bounds of what one write transaction holds. On SQLite senders wait while it is open, some 20 ms; on PostgreSQL nobody does."""
+BATCH_SPANS = {"sqlite": 1000, "postgresql": 2000}
+"""Bounds of what one write transaction holds. On SQLite senders wait while it is open, some 30 ms; on PostgreSQL nobody does."""
 
 REST_NS = 250_000_000
 """A changed trace rests for so long before it is linked, since the rest of it is often in the next request."""
