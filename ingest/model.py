@@ -361,6 +361,8 @@ class Run(msgspec.Struct):
     budget_steps: int | None = None
     lost_after_ns: int | None = None
     """For a run without an end: the time of silence after which it counts as lost."""
+    depth: int = 0
+    """How many runs it is nested in."""
 
 
 class Trace(msgspec.Struct):

@@ -138,6 +138,15 @@ def test_a_run_that_starts_agents_without_end() -> None:
     assert ("L8", "warning") in found(*(agent(10 + n, f"helper {n}", 1, at=n + 1, lasts=0.5) for n in range(1_000)))
 
 
+def test_agents_that_start_each_other_ever_deeper() -> None:
+    """The first run that lies more than twenty deep is told, and none below it."""
+    nested = [agent(10 + n, "clerk", 9 + n if n else 1, at=n + 1, lasts=90 - 2 * n) for n in range(25)]
+    deep = [run for run in chain(agent(1, "clerk", lasts=100), *nested).runs if inspect(run, Rules())]
+
+    assert [run.depth for run in deep] == [21]
+    assert [finding.rule for finding in inspect(deep[0], Rules())] == ["L8"]
+
+
 def test_ceilings() -> None:
     """Eighty percent of a budget is a warning, all of it critical; the project's ceiling counts where a run states none."""
     calls = [llm(10 + n, 1, at=n, usage=Usage(9_000, 1_000)) for n in range(5)]

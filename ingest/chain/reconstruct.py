@@ -52,6 +52,7 @@ def reconstruct(spans: Sequence[StoredSpan], context: TraceContext) -> Trace:
     shared = _Shared(nodes, heard)
     runs = [_build_run(plan, tools, shared, context) for plan in plans]
     _sum_up(plans, runs)
+    _tell_depths(runs)
     orphans = steps_below(left, tools, context.price)
     for index, step in enumerate(in_order(orphans), 1):
         step.index = index
@@ -73,6 +74,14 @@ def reconstruct(spans: Sequence[StoredSpan], context: TraceContext) -> Trace:
     if trace.state != "running" and context.now_ns - context.last_seen_ns < SETTLE_NS:
         trace.state = "settling"
     return trace
+
+
+def _tell_depths(runs: Sequence[Run]) -> None:
+    # Outer runs come before inner ones.
+    depths: dict[bytes, int] = {}
+    for run in runs:
+        run.depth = depths.get(run.parent_run_id, -1) + 1 if run.parent_run_id is not None else 0
+        depths[run.run_id] = run.depth
 
 
 def settled_state(trace: Trace) -> str:

@@ -53,7 +53,8 @@ CATALOGUE: tuple[Rule, ...] = (
          "agent's finished runs.", "share", LOOPS["L6"]),
     Rule("L7", "Loop across runs", "The same agent, tool and arguments in many runs within 15 minutes: 50, or ten times what 99 % of the "
          "last week's quarters of an hour had.", "calls", Limits(50, 150), "series", _QUARTER_NS, _POLLING),
-    Rule("L8", "Fan-out", "A run that starts agents without end.", "agents", LOOPS["L8"]),
+    Rule("L8", "Fan-out", "A run that starts agents without end, or agents that start each other more than 20 deep.", "agents",
+         LOOPS["L8"]),
     Rule("B1", "Run ceiling", "A run near or beyond its budget of tokens, money or steps; that of the project where it has none.",
          "share", CEILINGS, is_money=True),
     _series("B2", "Budget", "The day's or the month's spend as a share of its budget.", "share", Limits(0.5, 1.0)),

@@ -290,14 +290,29 @@ def no_progress(seen: Seen) -> list[Finding]:
     return [_finding(seen, _Repetition("L6", severity, "progress", steps, share, limit or 0, steps[_MANY_CALLS - 1], sentence))]
 
 
+_DEEPEST = 20
+
+
 def fan_out(seen: Seen) -> list[Finding]:
-    """L8: a run that starts agents without end."""
+    """L8: a run that starts agents without end, or agents that start each other ever deeper."""
+    return [*_breadth(seen), *_depth(seen)]
+
+
+def _breadth(seen: Seen) -> Iterable[Finding]:
     agents = [step for step in seen.steps if step.run_id is not None]
     limits = limits_of(seen, "L8")
     severity = severity_of(len(agents), limits)
     if severity is None:
-        return []
+        return
     limit = limits.critical if severity == "critical" else limits.warning
     sentence = f"{seen.run.agent} started {len(agents):,} agents in one run"
     crossed = agents[int(limits.warning or limit or 1) - 1]
-    return [_finding(seen, _Repetition("L8", severity, "agents", agents, len(agents), limit or 0, crossed, sentence))]
+    yield _finding(seen, _Repetition("L8", severity, "agents", agents, len(agents), limit or 0, crossed, sentence))
+
+
+def _depth(seen: Seen) -> Iterable[Finding]:
+    # Told of the first run that lies too deep and of none below it.
+    if seen.run.depth == _DEEPEST + 1 and seen.steps:
+        sentence = f"{seen.run.agent} runs {seen.run.depth} agents deep"
+        found = _Repetition("L8", "warning", "depth", seen.steps, seen.run.depth, _DEEPEST, seen.steps[0], sentence)
+        yield _finding(seen, found)
