@@ -19,7 +19,7 @@ install: .venv/installed ## make .venv with Clew in it
 
 test: .venv/installed-dev ## run all tests
 	@sh .ci/system.sh
-	@.venv/bin/python -m pytest --numprocesses=4 --dist=loadfile $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/installed-dev ## lint, types, architecture
 	@.venv/bin/python -m ruff check .

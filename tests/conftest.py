@@ -14,6 +14,18 @@ from .postgres import find_binaries, run_postgres
 
 _numbers = itertools.count(1)
 
+_LONGEST = (
+    "test_journeys_browser", "test_pages_browser", "test_run_page_browser", "test_tracer_coexistence", "test_webui_cli_up",
+    "test_ingest_durability",
+)  # fmt: skip
+"""Files that take a minute or more: with several workers they begin first, so that none of them is waited for at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest files begin first; all else stays in its order."""
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:

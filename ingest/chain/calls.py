@@ -29,6 +29,7 @@ def unify(forest: Forest) -> None:
     _join_nested(calls)
     _join_same_reply(calls)
     _join_failed_twins(calls)
+    _join_nested_agents(forest.nodes)
     _join_nested_tools([node for node in forest.nodes if node.kind == "tool"])
     for node in calls:
         if not node.absorbed and node.facts.server_half:
@@ -239,6 +240,17 @@ def _join_server_half(node: Node) -> None:
     client = nearest(node, _GLUE)
     if client is not None and client.kind == "llm":
         _absorb(node, client)
+
+
+def _join_nested_agents(nodes: Iterable[Node]) -> None:
+    """Join two spans of one agent's one invocation: a framework's own, and an instrumentation's around all of it or within."""
+    for inner in nodes:
+        outer = inner.parent
+        if outer is None or inner.absorbed or outer.absorbed or inner.kind != "agent" or outer.kind != "agent":
+            continue
+        same = inner.facts.agent_name is not None and inner.facts.agent_name == outer.facts.agent_name
+        if same and inner.facts.operation == outer.facts.operation and inner.span.scope != outer.span.scope and all(child is inner or child.kind in _GLUE for child in outer.children):
+            _absorb(inner, outer)
 
 
 def _join_nested_tools(tools: list[Node]) -> None:

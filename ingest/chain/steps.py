@@ -1,6 +1,8 @@
 """Nodes into steps: what one span means as a thing an agent did, and the tool calls that nobody opened a span for."""
 
+import itertools
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
@@ -189,12 +191,14 @@ class ToolBook:
         calls = [node for node in nodes if node.kind == "llm" and not node.absorbed]
         self._results: dict[str, ToolResult] = {}
         self._requests: dict[str, ToolRequest] = {}
+        self._request_of: dict[int, ToolRequest] = {}
         self._derived: dict[int, list[tuple[ToolRequest, ToolResult | None]]] = {}
         for node in calls:
             for result in node.facts.tool_results:
                 if result.call_id is not None:
                     self._results.setdefault(result.call_id, result)
-        if any(node.facts.tool_requests for node in calls):
+        self._ids = {request.call_id for node in calls for request in node.facts.tool_requests}
+        if self._ids:
             self._match(calls, nodes)
 
     def _match(self, calls: Sequence[Node], nodes: Sequence[Node]) -> None:
@@ -208,30 +212,36 @@ class ToolBook:
                         continue
                     asked.add(request.call_id)
                     self._requests.setdefault(request.call_id, request)
-                if not spanned.take(request, node):
+                taken = spanned.take(request, node)
+                for execution in taken:
+                    self._request_of[id(execution)] = request
+                if not taken:
                     result = self._result_of(request, number, calls, place)
                     self._derived.setdefault(id(node), []).append((request, result))
 
     def _result_of(self, request: ToolRequest, number: int, calls: Sequence[Node], place: int) -> ToolResult | None:
         if request.call_id is not None and request.call_id in self._results:
             return self._results[request.call_id]
-        # Without ids, results stand in the order of their requests in what the next call of the same parent was told.
-        parent = calls[place].parent
-        later = next((call for call in calls[place + 1 : place + 9] if call.parent is parent), None)
-        results = later.facts.tool_results if later is not None else []
-        if request.call_id is None and number < len(results) and results[number].call_id is None:
+        # Without ids, or with ids made up anew, results stand in the order of their requests in what the next call of the same
+        # parent was told.
+        node = calls[place]
+        later = next((call for call in calls[place + 1 : place + 9] if call.parent is node.parent), None)
+        results = [one for one in later.facts.tool_results if one.call_id not in self._ids or one.call_id is None] if later is not None else []
+        if number < len(results) and (request.call_id is None or len(results) == len(node.facts.tool_requests)):
             return results[number]
         return None
 
     def call_of(self, node: Node) -> ToolCall:
         """Return the execution that a tool span stands for; what it does not say comes from the messages around it."""
         facts = node.facts
-        call_id = facts.tool_call_id
-        request = self._requests.get(call_id) if call_id else None
-        result = self._results.get(call_id) if call_id else None
-        arguments = facts.tool_arguments
-        if arguments is None and request is not None:
+        call_id, arguments = facts.tool_call_id, facts.tool_arguments
+        request = self._requests.get(call_id) if call_id else self._request_of.get(id(node))
+        if request is not None and (arguments is None or _is_lone(arguments, request.arguments)):
+            # LangChain hands a tool of one argument its bare value.
             arguments = request.arguments
+        if call_id is None and request is not None and request.arguments == arguments:
+            call_id = request.call_id
+        result = self._results.get(call_id) if call_id else None
         text = facts.tool_result
         if text is None and result is not None:
             text = result.result
@@ -274,12 +284,17 @@ def _failure_in(result: ToolResult | None) -> str | None:
     return text or "failed" if result.is_error or _FAILED.match(text[:300]) else None
 
 
+def _is_lone(value: object, arguments: object) -> bool:
+    """Tell whether a value is the only one among named arguments."""
+    return isinstance(arguments, dict) and len(arguments) == 1 and value in (next(iter(arguments.values())), str(next(iter(arguments.values()))))
+
+
 class _Executions:
     """The spans that may carry out a request: tools, hand-offs and agents used as tools; each is taken once."""
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         self._by_id: dict[str, list[Node]] = {}
-        self._by_name: dict[str, list[Node]] = {}
+        self._by_name: dict[str, deque[Node]] = {}
         self._taken: set[int] = set()
         for node in nodes:
             if node.absorbed:
@@ -288,21 +303,38 @@ class _Executions:
             if facts.tool_call_id is not None and node.kind != "llm":
                 self._by_id.setdefault(facts.tool_call_id, []).append(node)
             for name in _names_of(node):
-                self._by_name.setdefault(name, []).append(node)
+                self._by_name.setdefault(name, deque()).append(node)
 
-    def take(self, request: ToolRequest, asker: Node) -> bool:
-        """Mark the span that carried out the request as taken; False where there is none."""
+    def take(self, request: ToolRequest, asker: Node) -> Sequence[Node]:
+        """Return the spans that carried out the request and mark them as taken; none where there is none."""
         if request.call_id is not None and request.call_id in self._by_id:
-            self._taken.update(id(node) for node in self._by_id[request.call_id])
-            return True
+            found = self._by_id[request.call_id]
+            self._taken.update(map(id, found))
+            return found
         name = _plain(request.name)
-        unnamed = self._by_name.get(_ANY_HANDOFF, ()) if name.startswith("transfer_to_") else ()
-        for node in (*self._by_name.get(name, ()), *unnamed):
-            if id(node) not in self._taken and node.span.end_ns >= asker.span.start_ns and not _other_id(node, request):
-                self._taken.add(id(node))
-                return True
-        return False
+        names = (name, _ANY_HANDOFF) if name.startswith("transfer_to_") else (name,)
+        free = (node for each in names for node in self._left(each) if self._may_take(node, request, asker))
+        few = list(itertools.islice(free, _MOST_AT_ONCE))
+        if not few:
+            return ()
+        # Of several at once the one with the same arguments; some tell the arguments otherwise than the model wrote them.
+        same = next((node for node in few if node.facts.tool_arguments == request.arguments), few[0])
+        self._taken.add(id(same))
+        return (same,)
 
+    def _left(self, name: str) -> Iterable[Node]:
+        """Return the spans of a name without those at its front that are taken: they would be passed over by every later call."""
+        nodes = self._by_name.get(name, deque())
+        while nodes and id(nodes[0]) in self._taken:
+            nodes.popleft()
+        return nodes
+
+    def _may_take(self, node: Node, request: ToolRequest, asker: Node) -> bool:
+        return id(node) not in self._taken and node.span.end_ns >= asker.span.start_ns and not _other_id(node, request)
+
+
+_MOST_AT_ONCE = 32
+"""How many tools of one name a model asks for in one reply, for all that matters here."""
 
 _ANY_HANDOFF = "transfer_to_*"
 

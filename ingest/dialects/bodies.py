@@ -11,8 +11,9 @@ from ingest.model import Usage
 
 from .messages import Exchange, read_fresh, read_message, read_messages
 from .parts import Message
+from .printed import is_opaque
 from .tokens import fill_usage, usage_of_object
-from .values import MOST_ITEMS, listing, mapping, parse, unwrap, word
+from .values import MOST_ITEMS, listing, mapping, parse, show, unwrap, word
 
 _MOST_DEPTH = 6
 
@@ -70,11 +71,15 @@ def _names_in_text(text: str) -> tuple[str, ...]:
     return tuple(_names(unwrap(text)))
 
 
+_LONE_TOOL = frozenset({"name", "function", "toolSpec", "json_schema", "function_declarations", "functionDeclarations"})
+"""Keys of one definition, or of what holds it; other maps lead from names to definitions."""
+
+
 def _names(value: Any) -> list[str]:
     if isinstance(value, dict):
         # Pydantic AI's request parameters; a map from name to definition; or one definition alone.
         listed = [tool for key in ("function_tools", "output_tools", "tools") for tool in listing(value.get(key))]
-        value = listed or ([value] if "name" in value or "function" in value else list(value))
+        value = listed or ([value] if not _LONE_TOOL.isdisjoint(value) else list(value))
     names: list[str] = []
     for tool in value if isinstance(value, list) else ():
         names.extend(_names_of_tool(tool))
@@ -157,7 +162,7 @@ def finish_of(raw: dict[str, Any]) -> str | None:
 
 def _replies(raw: Any, body: ReplyBody, depth: int) -> list[Message]:
     if isinstance(raw, str):
-        return [Message(role="assistant", texts=[raw])] if raw and raw not in ("null", "None") else []
+        return [Message(role="assistant", texts=[raw])] if raw and raw not in ("null", "None") and not is_opaque(raw) else []
     if isinstance(raw, list):
         return _from_list(raw, body, depth)
     if not isinstance(raw, dict) or depth > _MOST_DEPTH:
@@ -168,6 +173,9 @@ def _replies(raw: Any, body: ReplyBody, depth: int) -> list[Message]:
             return read(raw, body, depth)
     if any(key in raw for key in ("content", "parts", "tool_calls", "role", "text", "type", "kwargs")):
         return [_one(raw, body)]
+    if depth == 0 and body.usage is None and body.response_id is None and (text := show(raw)):
+        # An object of no maker's shape is what the model was asked to write.
+        return [Message(role="assistant", texts=[text])]
     return []
 
 
@@ -201,8 +209,16 @@ def _from_list(raw: Sequence[Any], body: ReplyBody, depth: int) -> list[Message]
         return read_messages(list(raw))
     # Of a whole conversation the last message is the reply.
     spoken = [one for one in raw if isinstance(one, dict) and one.get("role") in ("user", "tool", "system", "human")]
-    return [message for one in (raw[-1:] if spoken else raw) for message in _replies(parse(one), body, depth + 1)]
+    return [message for one in (raw[-1:] if spoken else raw) for message in _replies(_opened(one), body, depth + 1)]
 
+
+def _opened(one: Any) -> Any:
+    """Return a reply that was encoded once too often; one that is JSON in its own right, as structured output is, stays a text."""
+    found = parse(one)
+    return found if found is one or (isinstance(found, dict) and not _REPLY_KEYS.isdisjoint(found)) else one
+
+
+_REPLY_KEYS = frozenset({"role", "choices", "candidates", "generations", "tool_calls", "kwargs", "parts", "message"})
 
 _Shape = Callable[[dict[str, Any], ReplyBody, int], list[Message]]
 """Reads the messages of a reply of one shape."""

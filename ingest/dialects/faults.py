@@ -2,6 +2,7 @@
 
 from ingest.model import Facts
 
+from .printed import class_name, fault_words
 from .reading import Reading
 from .values import number, show, truth, word
 
@@ -16,8 +17,9 @@ def read_fault(reading: Reading, facts: Facts) -> None:
     if not facts.failed:
         return
     exception = next((event.attributes for event in reversed(span.events) if event.name == "exception"), None)
-    facts.error_type = reading.word("error_type")
-    message = span.status_message or None
+    named = reading.word("error_type")
+    facts.error_type = class_name(named) if named is not None else None
+    message = fault_words(span.status_message) or None
     if exception is not None:
         facts.error_type = facts.error_type or word(exception.get("exception.type"))
         message = message or show(exception.get("exception.message"))

@@ -11,6 +11,7 @@ import msgspec
 from ingest.model import ToolRequest, ToolResult
 
 from .parts import Message, is_parts, read_calls, read_part, read_parts, read_result
+from .printed import is_printed, printed_words
 from .values import MOST_ITEMS, numbered, open_item, parse, parse_items, unwrap, word
 
 _MOST_PARTS = 2_000
@@ -39,7 +40,7 @@ def read_message(raw: Any) -> Message:
         raw = found if isinstance(found, dict) or is_parts(found) else raw
     if isinstance(raw, str):
         if raw:
-            message.texts.append(raw)
+            message.texts.append((printed_words(raw) if is_printed(raw) else None) or raw)
     elif isinstance(raw, list):
         if len(raw) == 2 and isinstance(raw[0], str) and raw[0].lower() in _KNOWN_ROLES:
             # LangChain's pairs of role and content.

@@ -7,6 +7,7 @@ import msgspec
 
 from ingest.model import ToolRequest, ToolResult
 
+from .printed import printed_fields
 from .values import TEXT_CHARS, arguments_of, mapping, numbered, parse, show, truth, unwrap, word
 
 _MOST_DEPTH = 6
@@ -71,9 +72,14 @@ _SHAPES = (
 )  # fmt: skip
 
 
+_BESIDE_REASONING = frozenset({"reasoning", "type", "id", "metadata", "signature"})
+
+
 def _shape(part: dict[str, Any]) -> str | None:
     """Name the kind of a part that has its kind for a key, as Bedrock's and Gemini's have."""
-    return next((key for key in _SHAPES if part.get(key) is not None), None)
+    shape = next((key for key in _SHAPES if part.get(key) is not None), None)
+    # An answer in JSON may have a field of that name too.
+    return None if shape == "reasoning" and not part.keys() <= _BESIDE_REASONING else shape
 
 
 def read_part(message: Message, part: Any, depth: int = 0) -> None:
@@ -125,12 +131,26 @@ def read_parts(message: Message, raw: dict[str, Any]) -> bool:
     for part in parts:
         kind = part["type"]
         content = part.get("content")
-        if kind == "text" and type(content) is str and "thought" not in part:
+        if kind == "text" and type(content) is str and "thought" not in part and not content.startswith(_UNREAD):
             if content:
                 message.texts.append(content)
         else:
             _READERS[kind](message, part)
     return True
+
+
+_REASONING, _CALL = "ResponseReasoningItem(", "ResponseFunctionToolCall("
+_UNREAD = ('{"reasoningContent"', _REASONING, _CALL)
+"""How what is no text begins that an emitter did not know and sent as one: Bedrock's blocks, printed items of the Responses API."""
+
+
+def _read_unread(message: Message, text: str) -> None:
+    if text.startswith(_CALL):
+        message.ask(read_request(dict(printed_fields(text))))
+    elif text.startswith(_REASONING):
+        message.think("\n\n".join(said for name, said in printed_fields(text) if name == "text"))
+    else:
+        message.think(text)
 
 
 def _read_text(message: Message, part: dict[str, Any]) -> None:
@@ -141,6 +161,8 @@ def _read_text(message: Message, part: dict[str, Any]) -> None:
         value = result_text(value)
     if truth(part.get("thought")) is True:
         message.think(value)
+    elif isinstance(value, str) and value.startswith(_UNREAD):
+        _read_unread(message, value)
     elif isinstance(value, str) and value:
         message.texts.append(value)
 
@@ -164,7 +186,7 @@ def thought_text(value: Any, depth: int = 0) -> str | None:
         texts = [text for one in value[:_MOST_PARTS] if (text := thought_text(one, depth + 1))]
         return "\n\n".join(texts) or None
     if isinstance(value, dict):
-        keys = ("text", "thinking", "reasoningText", "content", "summary", "reasoning")
+        keys = ("text", "thinking", "reasoningText", "reasoningContent", "content", "summary", "reasoning")
         return next((text for key in keys if key in value and (text := thought_text(value[key], depth + 1))), None)
     return None
 
@@ -256,6 +278,9 @@ def result_text(value: Any, depth: int = 0) -> str | None:
         if value.keys() == {"output", "kwargs"}:
             # LangChain's callback, as OpenLLMetry records it.
             return result_text(value["output"], depth + 1)
+        if "raw_output" in value and "tool_name" in value:
+            # LlamaIndex: the answer as it was, beside blocks made of it.
+            return result_text(value["raw_output"], depth + 1)
         if value.get("type") in ("text", "error-text", "json", "error-json") and ("value" in value or "text" in value):
             return show(value.get("value", value.get("text")))
         if value.get("type") in ("tool", "ToolMessage") or ("lc" in value and isinstance(value.get("kwargs"), dict)):

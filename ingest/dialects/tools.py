@@ -7,6 +7,7 @@ from ingest.model import Facts
 from .events import tool_events
 from .messages import joined, read_message
 from .parts import result_text
+from .printed import is_printed, printed_words
 from .reading import Reading
 from .values import arguments_of, mapping, show, truth, unwrap, word
 
@@ -49,6 +50,8 @@ def read_tool(reading: Reading, facts: Facts) -> None:
         facts.failed = True
         facts.error_message = facts.tool_result
     if facts.failed:
+        # What failed gave nothing; some say so with an empty object.
+        facts.tool_result = facts.tool_result if facts.tool_result != "{}" else None
         facts.tool_error = facts.error_message or facts.tool_result or facts.error_type or "failed"
 
 
@@ -130,20 +133,31 @@ def conversation_in(value: Any) -> list[Any] | None:
 def plain_text(value: Any) -> str | None:
     """Return what a span of another kind was asked or answered as text: a lone text without what it stands in."""
     found = plain_arguments(unwrap(value))
-    if isinstance(found, dict):
-        lone = next((found[key] for key in _QUESTIONS if isinstance(found.get(key), str) and found[key]), None)
-        if lone is not None:
-            return str(lone)
-        said = joined(read_message(found).texts) if "content" in found and not _OF_REPLIES.isdisjoint(found) else None
-        if said is not None:
-            return said
+    said = _said_in(found) if isinstance(found, dict) else None
+    text = said if said is not None else _unwrapped(found)
+    if isinstance(text, str):
+        return printed_words(text) if is_printed(text) else text or None
+    return show(text)
+
+
+def _said_in(found: dict[str, Any]) -> str | None:
+    if isinstance(found.get("raw"), str) and "pydantic" in found:
+        # What a task or a crew of CrewAI gave.
+        return str(found["raw"])
+    lone = next((found[key] for key in _QUESTIONS if isinstance(found.get(key), str) and found[key]), None)
+    if lone is not None:
+        return str(lone)
+    return joined(read_message(found).texts) if "content" in found and not _OF_REPLIES.isdisjoint(found) else None
+
+
+def _unwrapped(found: Any) -> Any:
     for _ in range(_MOST_WRAPPED):
         if isinstance(found, dict) and "outputs" in found and ("kwargs" in found or len(found) == 1):
             found = found["outputs"]
         elif isinstance(found, dict) and len(found) == 1 and isinstance(next(iter(found.values())), str):
-            return str(next(iter(found.values())))
+            return next(iter(found.values()))
         elif isinstance(found, list) and len(found) == 1 and isinstance(found[0], str):
             return found[0]
         else:
             break
-    return show(found)
+    return found

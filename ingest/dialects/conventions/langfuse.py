@@ -1,7 +1,9 @@
 """Langfuse SDK 3 and later."""
 
+from ingest.dialects.bodies import tool_names
 from ingest.dialects.dialect import Dialect
 from ingest.dialects.reading import Reading
+from ingest.dialects.values import listing, mapping
 from ingest.model import Facts
 
 _KINDS = {
@@ -23,9 +25,22 @@ def _kind(reading: Reading) -> str | None:
     return _KINDS.get(kind or "")
 
 
+def _read_offered(reading: Reading, facts: Facts) -> None:
+    """Find the tools that its LangChain callback lists at the end of the messages, as if tools had said them."""
+    value = reading.values.get("body.input")
+    if not isinstance(value, str) or '"function": {' not in value:
+        return
+    contents = (mapping(one.get("content")) for one in listing(value) if isinstance(one, dict) and one.get("role") == "tool")
+    facts.tools_offered = tool_names([content for content in contents if "function" in content])
+    if facts.tools_offered:
+        facts.tool_results = [result for result in facts.tool_results if result.call_id is not None]
+
+
 def _refine(reading: Reading, facts: Facts) -> None:
     if facts.kind == "agent":
         facts.agent_name = facts.agent_name or reading.span.name or None
+    elif facts.kind == "llm" and not facts.tools_offered:
+        _read_offered(reading, facts)
     facts.version = facts.version or reading.word("langfuse.version")
     facts.environment = facts.environment or reading.word("langfuse.environment")
 

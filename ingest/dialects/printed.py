@@ -1,0 +1,57 @@
+"""Objects as Python prints them, where an emitter sent ``str`` or ``repr`` of one instead of what is in it."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from .values import mapping
+
+_OBJECT = re.compile(r"\A\w{1,80}\(\w{1,80}=")
+_FIELDS = re.compile(r"\A\w{1,80}=(?:'[^']{0,200}'|None|True|False|\d{1,20}) \w{1,80}=")
+_FIELD = re.compile(r"\b(\w{1,40})=('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")")
+_MOST_CHARS = 20_000
+_CLASS = re.compile(r"\A<class '([\w.]{1,300})'>\Z")
+
+
+def is_opaque(text: str) -> bool:
+    """Tell an object's printed address, which says nothing of what is in it."""
+    return text[:1] == "<" and text[-1:] == ">" and len(text) < 300 and " object at 0x" in text
+
+
+def is_printed(text: str) -> bool:
+    """Tell an object's printed fields from words."""
+    return _OBJECT.match(text) is not None or _FIELDS.match(text) is not None
+
+
+def printed_fields(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the texts among an object's printed fields, those of objects within it too, by name. One that was cut is left out."""
+    for found in _FIELD.finditer(text, 0, _MOST_CHARS):
+        try:
+            said = ast.literal_eval(found.group(2))
+        except (ValueError, SyntaxError):
+            continue
+        yield found.group(1), said
+
+
+def printed_words(text: str) -> str | None:
+    """Return what the first content or text among an object's printed fields says; None where there is none whole."""
+    return next((said for name, said in printed_fields(text) if name in ("content", "text") and said), None)
+
+
+def class_name(text: str) -> str:
+    """Return the name of a class from how it prints; any other text as it is."""
+    found = _CLASS.match(text) if text[:1] == "<" else None
+    return found.group(1) if found else text
+
+
+def fault_words(text: str) -> str:
+    """Return the message of a failure of OpenAI's Agents SDK with its cause instead of the map that it prints; any other text as it is."""
+    if text.startswith("{'message':"):
+        said = mapping(text)
+        message, cause = said.get("message"), mapping(said.get("data")).get("error")
+    else:
+        message, around, rest = text.partition(": {'")
+        cause = mapping(f"{{'{rest}").get("error") if around else None
+        if cause is None:
+            return text
+    return ": ".join(str(part) for part in (message, cause) if part) or text
