@@ -46,7 +46,7 @@ def serve(settings: Settings, ready: Ready) -> None:
     # What is loaded now lives as long as the process, and traces are trees that die all at once: looking for garbage more
     # seldom finds just as much, and a run of 10,000 steps is read in two thirds of the time.
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(200_000, 20, 50)
     host = url_host(settings.host)
     ready("web", f"http://{host}:{listener.getsockname()[1]}")
     try:

@@ -246,11 +246,17 @@ def _join_nested_agents(nodes: Iterable[Node]) -> None:
     """Join two spans of one agent's one invocation: a framework's own, and an instrumentation's around all of it or within."""
     for inner in nodes:
         outer = inner.parent
-        if outer is None or inner.absorbed or outer.absorbed or inner.kind != "agent" or outer.kind != "agent":
+        if outer is None or inner.absorbed or outer.absorbed or not inner.kind == outer.kind == "agent":
             continue
-        same = inner.facts.agent_name is not None and inner.facts.agent_name == outer.facts.agent_name
-        if same and inner.facts.operation == outer.facts.operation and inner.span.scope != outer.span.scope and all(child is inner or child.kind in _GLUE for child in outer.children):
+        if _is_same_invocation(outer, inner) and all(child is inner or child.kind in _GLUE for child in outer.children):
             _absorb(inner, outer)
+
+
+def _is_same_invocation(outer: Node, inner: Node) -> bool:
+    """Tell an agent reported by two instrumentations from one that calls itself: of these, one instrumentation tells."""
+    name, operation = inner.facts.agent_name, inner.facts.operation
+    same = name is not None and (name, operation) == (outer.facts.agent_name, outer.facts.operation)
+    return same and inner.span.scope != outer.span.scope
 
 
 def _join_nested_tools(tools: list[Node]) -> None:

@@ -226,7 +226,8 @@ class ToolBook:
         # parent was told.
         node = calls[place]
         later = next((call for call in calls[place + 1 : place + 9] if call.parent is node.parent), None)
-        results = [one for one in later.facts.tool_results if one.call_id not in self._ids or one.call_id is None] if later is not None else []
+        told = later.facts.tool_results if later is not None else []
+        results = [one for one in told if one.call_id is None or one.call_id not in self._ids]
         if number < len(results) and (request.call_id is None or len(results) == len(node.facts.tool_requests)):
             return results[number]
         return None
@@ -286,7 +287,10 @@ def _failure_in(result: ToolResult | None) -> str | None:
 
 def _is_lone(value: object, arguments: object) -> bool:
     """Tell whether a value is the only one among named arguments."""
-    return isinstance(arguments, dict) and len(arguments) == 1 and value in (next(iter(arguments.values())), str(next(iter(arguments.values()))))
+    if not isinstance(arguments, dict) or len(arguments) != 1:
+        return False
+    only = next(iter(arguments.values()))
+    return value in (only, str(only))
 
 
 class _Executions:

@@ -67,13 +67,18 @@ def infer_termination(anchor: Facts | None, anchor_id: bytes, steps: Sequence[St
         return Termination("guardrail", "inferred", blocked.error, blocked.span_id)
     if last is None:
         return Termination("completed", "inferred", None, anchor_id)
-    if last.status == "error":
+    if last.status == "error" and not _answered_after(anchor, last, flat):
         return Termination(_reason_of_step(last), "inferred", last.error, last.span_id)
     if last.tool is not None and _TO_PEOPLE.search(last.tool.name):
         return Termination("escalated", "inferred", f"its last deed was {last.tool.name}", last.span_id)
     reason = _BY_FINISH.get((last.finish_reason or "").lower(), "completed")
     detail = f"the last model call ended with {last.finish_reason}" if reason != "completed" else None
     return Termination(reason, "inferred", detail, last.span_id)
+
+
+def _answered_after(anchor: Facts | None, last: Step, flat: Sequence[Step]) -> bool:
+    """Tell whether the agent answered after a tool failed: where nobody reports model calls, the one that answered is not seen."""
+    return last.kind == "tool" and anchor is not None and anchor.output is not None and all(step.kind != "llm" for step in flat)
 
 
 def _last_deed(flat: Sequence[Step]) -> Step | None:

@@ -136,6 +136,10 @@ def read_parts(message: Message, raw: dict[str, Any]) -> bool:
                 message.texts.append(content)
         else:
             _READERS[kind](message, part)
+    if role == "tool" and message.texts and not message.results:
+        # LiteLLM sends what a tool answered as a text.
+        read_result(message, {**raw, "content": "\n".join(message.texts)})
+        message.texts = []
     return True
 
 

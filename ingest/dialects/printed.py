@@ -1,6 +1,5 @@
 """Objects as Python prints them, where an emitter sent ``str`` or ``repr`` of one instead of what is in it."""
 
-import ast
 import re
 from collections.abc import Iterator
 
@@ -10,6 +9,8 @@ _OBJECT = re.compile(r"\A\w{1,80}\(\w{1,80}=")
 _FIELDS = re.compile(r"\A\w{1,80}=(?:'[^']{0,200}'|None|True|False|\d{1,20}) \w{1,80}=")
 _FIELD = re.compile(r"\b(\w{1,40})=('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")")
 _MOST_CHARS = 20_000
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_PLAIN = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "'": "'", '"': '"'}
 _CLASS = re.compile(r"\A<class '([\w.]{1,300})'>\Z")
 
 
@@ -26,11 +27,7 @@ def is_printed(text: str) -> bool:
 def printed_fields(text: str) -> Iterator[tuple[str, str]]:
     """Yield the texts among an object's printed fields, those of objects within it too, by name. One that was cut is left out."""
     for found in _FIELD.finditer(text, 0, _MOST_CHARS):
-        try:
-            said = ast.literal_eval(found.group(2))
-        except (ValueError, SyntaxError):
-            continue
-        yield found.group(1), said
+        yield found.group(1), _ESCAPED.sub(lambda escape: _PLAIN.get(escape.group(1), escape.group(0)), found.group(2)[1:-1])
 
 
 def printed_words(text: str) -> str | None:

@@ -59,6 +59,4 @@ def _read_raw(raw: dict[str, Any], facts: Facts) -> None:
     facts.tools_offered = tool_names(raw["tools"]) if "tools" in raw else []
 
 
-DIALECT = Dialect(
-    name="litellm", rank=110, scopes=("litellm",), kind=_kind, refine=_refine, input_excludes_cache=lambda reading: False
-)
+DIALECT = Dialect(name="litellm", rank=110, scopes=("litellm",), kind=_kind, refine=_refine, input_excludes_cache=lambda reading: False)

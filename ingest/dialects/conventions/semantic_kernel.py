@@ -1,4 +1,4 @@
-"""Semantic Kernel: the GenAI conventions; finish reasons are printed members of an enumeration, one function loop stands around the calls."""
+"""Semantic Kernel: the GenAI conventions, with finish reasons as Python prints the members of an enumeration."""
 
 from ingest.dialects.dialect import Dialect
 from ingest.dialects.reading import Reading

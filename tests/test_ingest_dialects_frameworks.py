@@ -1,0 +1,131 @@
+"""What frameworks put around questions, answers and tools: objects as Python prints them, machinery, wrappers of their own."""
+
+from typing import Any
+
+import pytest
+
+from ingest.dialects.printed import class_name, fault_words, is_opaque, is_printed, printed_fields, printed_words
+
+from .dialect_spans import as_json, counted, read
+
+CHAIN, AGENT, MODEL = ({"openinference.span.kind": kind} for kind in ("CHAIN", "AGENT", "LLM"))
+
+AUTOGEN = "id='a1' source='user' models_usage=None metadata={} content=\"Where's my order?\" type='TextMessage'"
+LLAMA_INDEX = "AgentInput(input=[ChatMessage(role=<MessageRole.USER: 'user'>, blocks=[TextBlock(block_type='text', text='Where is it?')])])"
+
+
+@pytest.mark.parametrize(
+    ("text", "printed", "words"),
+    [
+        (AUTOGEN, True, "Where's my order?"),
+        (LLAMA_INDEX, True, "Where is it?"),
+        (r"Message(text='one\ntwo \'three\' \d')", True, "one\ntwo 'three' \\d"),
+        ("StopEvent(result=AgentOutput(blocks=[TextBlock(text='cut sh...", True, None),
+        ("total=12", False, None),
+        ("Call f(x=1) to see", False, None),
+        ("text='no object around it", False, None),
+    ],
+)
+def test_printed_objects(text: str, printed: bool, words: str | None) -> None:
+    """An object's words are found among its printed fields; what merely has an equals sign in it is text."""
+    assert (is_printed(text), printed_words(text)) == (printed, words)
+
+
+def test_printed_fields_are_read_in_one_pass() -> None:
+    """A field inside another's text is none; a text full of open quotes costs no more than its length."""
+    call = 'ResponseFunctionToolCall(arguments=\'{"name": "x", "a": "name=1"}\', call_id=\'c1\', name=\'find\', async_=None)'
+    assert dict(printed_fields(call)) == {"arguments": '{"name": "x", "a": "name=1"}', "call_id": "c1", "name": "find"}
+    assert list(printed_fields('a="' * 7_000 + "b='" * 7_000)) != []
+    assert is_opaque("<groq.Stream object at 0x7f>") and not is_opaque("<b>an object at 0x7f</b> and more")
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("{'message': 'Error getting response', 'data': {'error': 'Error code: 429'}}", "Error getting response: Error code: 429"),
+        (
+            "Error running tool (non-fatal): {'tool_name': 'pay', 'error': 'ledger is closed'}",
+            "Error running tool (non-fatal): ledger is closed",
+        ),
+        ("{'message': None}", "{'message': None}"),
+        ("bad request: {'detail': 1}", "bad request: {'detail': 1}"),
+        ("{'message': 'cut in the mid", "{'message': 'cut in the mid"),
+    ],
+)
+def test_failures_of_openais_agents(said: str, wanted: str) -> None:
+    """A failure is told by its message and its cause."""
+    assert fault_words(said) == wanted
+    facts = read({"error.type": "<class 'openai.RateLimitError'>"}, status_code=2, status_message=said)
+    assert (facts.error_type, facts.error_message) == ("openai.RateLimitError", wanted)
+    assert class_name("<class 'a'> and more") == "<class 'a'> and more"
+
+
+def test_printed_questions_and_answers() -> None:
+    """Agents and chains are asked and answer in words, however a framework sends them."""
+    assert read({**AGENT, "input.value": AUTOGEN}, name="desk").input == "Where's my order?"
+    llama = "openinference.instrumentation.llama_index"
+    step = {**CHAIN, "input.value": as_json({"ctx": "<workflows.Context object at 0x7f>", "ev": LLAMA_INDEX})}
+    assert read(step, name="setup_agent", scope=llama).input == "Where is it?"
+    assert read({**CHAIN, "input.value": as_json({"init_state": {}})}, name="Agent.run", scope=llama).input is None
+    crew = "openinference.instrumentation.crewai"
+    task = {"description": "Where is it?", "raw": "On its way.", "pydantic": None}
+    facts = read({**AGENT, "input.value": as_json({"agent": {"role": "desk"}, "tools": []}), "output.value": as_json(task)}, scope=crew)
+    assert (facts.input, facts.output) == ("Where is it?", "On its way.")
+
+
+def test_an_answer_in_json_is_an_answer() -> None:
+    """Structured output with a field named like a part of a message is what the model said, nothing else."""
+    answer = as_json({"answer": "yes", "reasoning": "because"})
+    reply = {"llm.output_messages.0.message.role": "assistant", "llm.output_messages.0.message.content": answer}
+    for said in ({**MODEL, **reply}, {**MODEL, "output.value": as_json([answer])}, {**MODEL, "output.value": answer}):
+        facts = read(said, name="LM.__call__")
+        assert (facts.thought, (facts.output or "").replace(" ", "")) == (None, answer.replace(" ", ""))
+
+
+def test_a_stream_that_nobody_read_is_a_call() -> None:
+    """An instrumentation that sends the stream's address saw a call, though none of its words."""
+    facts = read({**MODEL, "llm.model_name": "llama", "output.value": "<groq.Stream object at 0x7f>"}, name="Completions")
+    assert (facts.kind, facts.output) == ("llm", None)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"tool_name": "find", "tool_kwargs": {"id": 1}, "tool_id": "c1", "tool_output": {"raw_output": "late", "tool_name": "find"}},
+        {"tool_name": "find", "raw_input": {"args": [], "kwargs": {"id": 1}}, "raw_output": "late", "is_error": False},
+    ],
+)
+def test_tools_of_llamaindex_under_openllmetry(given: dict[str, Any]) -> None:
+    """A task whose output names a tool carried it out."""
+    said = {"traceloop.span.kind": "task", "traceloop.entity.name": "FunctionTool.task", "traceloop.entity.output": as_json(given)}
+    facts = read(said, name="FunctionTool.task", scope="opentelemetry.instrumentation.llamaindex")
+    assert (facts.kind, facts.tool_name, facts.tool_arguments, facts.tool_result) == ("tool", "find", {"id": 1}, "late")
+    assert not facts.failed
+    broken = {**given, "tool_output": {"raw_output": "closed", "tool_name": "find", "is_error": True}}
+    facts = read({**said, "traceloop.entity.output": as_json(broken)}, scope="opentelemetry.instrumentation.llamaindex")
+    assert (facts.failed, facts.tool_error) == (True, "closed")
+
+
+def test_what_an_empty_object_gives() -> None:
+    """A tool that failed gave nothing; one that did not may well give an empty object."""
+    said = {"langsmith.span.kind": "tool", "gen_ai.completion": "{}"}
+    assert read(said, name="find", scope="langsmith").tool_result == "{}"
+    failed = read(said, name="find", scope="langsmith", status_code=2, status_message="closed")
+    assert (failed.tool_result, failed.tool_error) == (None, "closed")
+
+
+@pytest.mark.parametrize(
+    ("scope", "stated", "wanted"),
+    [
+        ("opentelemetry.instrumentation.bedrock", (811, 63, 256, 64, 874), (1131, 63, 256, 64, None)),
+        ("opentelemetry.instrumentation.anthropic", (1131, 63, 256, 64, 1194), (1131, 63, 256, 64, None)),
+        ("opentelemetry.instrumentation.google_generativeai", (1131, 53, 256, None, 1194), (1131, 63, 256, None, 10)),
+        ("opentelemetry.instrumentation.google_generativeai", (1131, 63, 256, None, 1194), (1131, 63, 256, None, None)),
+        ("opentelemetry.instrumentation.groq", (1131, 53, 256, None, 1194), (1131, 53, 256, None, None)),
+    ],
+)  # fmt: skip
+def test_tokens_that_a_client_passes_on(scope: str, stated: tuple[int | None, ...], wanted: tuple[int | None, ...]) -> None:
+    """OpenLLMetry passes on Bedrock's number without cached tokens, and Gemini's without thoughts, of which the total tells."""
+    names = ("input_tokens", "output_tokens", "cache_read.input_tokens", "cache_creation.input_tokens", "total_tokens")
+    usage = {f"gen_ai.usage.{name}": count for name, count in zip(names, stated, strict=True) if count is not None}
+    assert counted(read({"gen_ai.operation.name": "chat", **usage}, scope=scope)) == wanted
