@@ -101,3 +101,52 @@ def test_a_frameworks_embedding_around_the_clients() -> None:
     )
 
     assert trace.runs[0].totals.usage == Usage(50)
+
+
+def test_one_agent_told_by_two() -> None:
+    """A framework's own span of an agent and an instrumentation's are one run; an agent that calls itself is two."""
+    told_by = {"scope": "autogen-core"}, {"scope": "openinference.instrumentation.autogen"}
+    twice = chain(agent(1, "desk", **told_by[0]), agent(2, "desk", 1, 0.1, input="Where is it?", **told_by[1]), llm(3, 2, 0.2))
+    itself = chain(agent(1, "desk", **told_by[0]), agent(2, "desk", 1, 0.1, **told_by[0]), llm(3, 2, 0.2))
+    beside = chain(agent(1, "desk", **told_by[0]), agent(2, "desk", 1, 0.1, **told_by[1]), llm(3, 1, 0.2))
+
+    assert [(run.agent, run.input, run.totals.llm_calls) for run in twice.runs] == [("desk", "Where is it?", 1)]
+    assert [len(trace.runs) for trace in (itself, beside)] == [2, 2]
+
+
+def test_arguments_without_their_name() -> None:
+    """A tool of one argument that was handed the bare value took it under the name that the model gave it; so its call is known."""
+    ask = [ToolRequest("c1", "find", {"order": 7}), ToolRequest("c2", "find", {"order": 8}), ToolRequest("c3", "find", {"order": 9})]
+    trace = chain(
+        agent(1, "desk"),
+        llm(2, 1, 0.1, tool_requests=ask),
+        tool(3, "find", 1, 1.2, tool_arguments={"order": 8}),
+        tool(4, "find", 1, 1.3, tool_arguments="7"),
+        tool(5, "find", 1, 1.4, tool_arguments="other"),
+        llm(6, 1, 2, tool_results=[ToolResult("c1", "seven"), ToolResult("c2", "eight"), ToolResult("c3", "nine")]),
+    )
+
+    assert [(step.tool.call_id, step.tool.arguments, step.tool.result) for step in steps(trace, "tool") if step.tool] == [
+        ("c2", {"order": 8}, "eight"), ("c1", {"order": 7}, "seven"), (None, "other", None),
+    ]  # fmt: skip
+
+
+def test_results_under_ids_made_up_anew() -> None:
+    """Results whose ids nobody asked under stand in the order of the requests, if there are as many."""
+    asked = llm(2, 1, 0.1, tool_requests=[ToolRequest("find_2", "find", {}), ToolRequest("look_3", "look", {})])
+    results = [ToolResult("find_0", "late"), ToolResult("look_1", "up to 20")]
+
+    found = chain(agent(1, "desk"), asked, llm(3, 1, 2, tool_results=results))
+    unsure = chain(agent(1, "desk"), asked, llm(3, 1, 2, tool_results=results[:1]))
+
+    assert [step.tool.result for step in steps(found, "tool") if step.tool] == ["late", "up to 20"]
+    assert [step.tool.result for step in steps(unsure, "tool") if step.tool] == [None, None]
+
+
+def test_an_answer_after_a_tool_that_failed() -> None:
+    """Where nobody reports model calls, an agent that answered did not end with the tool that failed."""
+    failed = tool(2, "pay", 1, 1, failed=True, error_message="closed")
+
+    assert chain(agent(1, "desk", output="Not possible."), failed).runs[0].termination.reason == "completed"
+    assert chain(agent(1, "desk"), failed).runs[0].termination.reason == "tool_failure"
+    assert chain(agent(1, "desk", output="Not possible."), llm(3, 1), failed).runs[0].termination.reason == "tool_failure"

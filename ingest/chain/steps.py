@@ -237,8 +237,7 @@ class ToolBook:
         facts = node.facts
         call_id, arguments = facts.tool_call_id, facts.tool_arguments
         request = self._requests.get(call_id) if call_id else self._request_of.get(id(node))
-        if request is not None and (arguments is None or _is_lone(arguments, request.arguments)):
-            # LangChain hands a tool of one argument its bare value.
+        if request is not None and (arguments is None or _agree(arguments, request.arguments)):
             arguments = request.arguments
         if call_id is None and request is not None and request.arguments == arguments:
             call_id = request.call_id
@@ -285,12 +284,12 @@ def _failure_in(result: ToolResult | None) -> str | None:
     return text or "failed" if result.is_error or _FAILED.match(text[:300]) else None
 
 
-def _is_lone(value: object, arguments: object) -> bool:
-    """Tell whether a value is the only one among named arguments."""
-    if not isinstance(arguments, dict) or len(arguments) != 1:
-        return False
-    only = next(iter(arguments.values()))
-    return value in (only, str(only))
+def _agree(told: object, asked: object) -> bool:
+    """Tell whether a tool was told what the model asked: LangChain hands one of a single argument its bare value."""
+    if told == asked or not isinstance(asked, dict) or len(asked) != 1:
+        return told == asked
+    only = next(iter(asked.values()))
+    return told in (only, str(only))
 
 
 class _Executions:
@@ -322,7 +321,7 @@ class _Executions:
         if not few:
             return ()
         # Of several at once the one with the same arguments; some tell the arguments otherwise than the model wrote them.
-        same = next((node for node in few if node.facts.tool_arguments == request.arguments), few[0])
+        same = next((node for node in few if _agree(node.facts.tool_arguments, request.arguments)), few[0])
         self._taken.add(id(same))
         return (same,)
 
