@@ -31,9 +31,7 @@ def look_rates_up(provider: str, model: str, day: int) -> Rates | None:
 
 
 def _snapshot(price: types.ModelPrice) -> Rates | None:
-    rates = Rates(
-        _tiers(price.input_mtok), _tiers(price.output_mtok), _tiers(price.cache_read_mtok), _tiers(price.cache_write_mtok)
-    )
+    rates = Rates(_tiers(price.input_mtok), _tiers(price.output_mtok), _tiers(price.cache_read_mtok), _tiers(price.cache_write_mtok))
     return rates if rates.input or rates.output else None
 
 

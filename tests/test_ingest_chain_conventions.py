@@ -105,13 +105,14 @@ def test_a_frameworks_embedding_around_the_clients() -> None:
 
 def test_one_agent_told_by_two() -> None:
     """A framework's own span of an agent and an instrumentation's are one run; an agent that calls itself is two."""
-    told_by = {"scope": "autogen-core"}, {"scope": "openinference.instrumentation.autogen"}
-    twice = chain(agent(1, "desk", **told_by[0]), agent(2, "desk", 1, 0.1, input="Where is it?", **told_by[1]), llm(3, 2, 0.2))
-    itself = chain(agent(1, "desk", **told_by[0]), agent(2, "desk", 1, 0.1, **told_by[0]), llm(3, 2, 0.2))
-    beside = chain(agent(1, "desk", **told_by[0]), agent(2, "desk", 1, 0.1, **told_by[1]), llm(3, 1, 0.2))
+    outer, own = agent(1, "desk", scope="autogen-core"), agent(2, "desk", 1, 0.1, scope="autogen-core")
+    other = agent(2, "desk", 1, 0.1, scope="openinference.instrumentation.autogen", input="Where is it?")
 
-    assert [(run.agent, run.input, run.totals.llm_calls) for run in twice.runs] == [("desk", "Where is it?", 1)]
-    assert [len(trace.runs) for trace in (itself, beside)] == [2, 2]
+    told_twice = chain(outer, other, llm(3, 2, 0.2))
+
+    assert [(run.agent, run.input, run.totals.llm_calls) for run in told_twice.runs] == [("desk", "Where is it?", 1)]
+    assert len(chain(outer, own, llm(3, 2, 0.2)).runs) == 2
+    assert len(chain(outer, other, llm(3, 1, 0.2)).runs) == 2
 
 
 def test_arguments_without_their_name() -> None:

@@ -20,7 +20,7 @@ from .own import own_kind, read_own
 from .reading import Reading, gather
 from .registry import TABLES, recognise
 from .tools import conversation_in, plain_text, read_tool
-from .values import TEXT_CHARS, mapping, show, word
+from .values import TEXT_CHARS, mapping, show, unwrap, word
 
 _log = logging.getLogger(__name__)
 
@@ -150,13 +150,15 @@ def _read_other(reading: Reading, facts: Facts, dialect: Dialect) -> None:
     if "messages.input" in values:
         facts.input = asked(values["messages.input"])
     if facts.input is None and "body.input" in values:
-        state = conversation_in(values["body.input"])
-        facts.input = (asked(state) if state else None) or plain_text(values["body.input"])
+        body = unwrap(values["body.input"])
+        state = conversation_in(body)
+        facts.input = (asked(state) if state else None) or plain_text(body)
     if "messages.output" in values:
         facts.output = last_answer(values["messages.output"])
     if facts.output is None and "body.output" in values:
-        state = conversation_in(values["body.output"])
-        facts.output = (last_answer(state) if state else None) or plain_text(values["body.output"])
+        body = unwrap(values["body.output"])
+        state = conversation_in(body)
+        facts.output = (last_answer(state) if state else None) or plain_text(body)
     if facts.kind == "chain":
         facts.thought = thought_in_reply(values.get("body.output"))
     if facts.kind == "agent":

@@ -47,8 +47,6 @@ def fault_words(text: str) -> str:
         said = mapping(text)
         message, cause = said.get("message"), mapping(said.get("data")).get("error")
     else:
-        message, around, rest = text.partition(": {'")
-        cause = mapping(f"{{'{rest}").get("error") if around else None
-        if cause is None:
-            return text
+        message, _, rest = text.partition(": {") if text.startswith("Error ") and "'error': " in text else (text, "", "")
+        cause = mapping(f"{{{rest}").get("error") if rest else None
     return ": ".join(str(part) for part in (message, cause) if part) or text

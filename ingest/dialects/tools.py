@@ -117,8 +117,6 @@ _AROUND_STATE = ("outputs", "update", "output", "input")
 
 def conversation_in(value: Any) -> list[Any] | None:
     """Return the messages in a state that is handed from node to node, as LangGraph's is; None where there are none."""
-    if isinstance(value, str) and '"messages"' not in value:
-        return None
     found = plain_arguments(unwrap(value))
     for _ in range(_MOST_WRAPPED):
         if isinstance(found, dict) and isinstance(found.get("messages"), list):

@@ -121,5 +121,3 @@ def project_name(store: Store, project_id: int) -> str:
     """Return the name of a project, empty where there is none."""
     with store.engine.connect() as conn:
         return conn.execute(select(project.c.name).where(project.c.id == project_id)).scalar() or ""
-
-

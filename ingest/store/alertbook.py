@@ -324,4 +324,3 @@ def trace_exists(conn: Connection, project_id: int, trace_id: bytes) -> bool:
     """Tell whether anything of a trace is stored."""
     wanted = select(trace.c.trace_id).where(trace.c.project_id == project_id, trace.c.trace_id == trace_id)
     return conn.execute(wanted).first() is not None
-

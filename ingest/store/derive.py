@@ -67,9 +67,7 @@ def derive(project_id: int, trace: Trace, price_version: PriceVersion, inspect: 
         "summary": _summary(key, trace),
         "run": [row for _, row in sorted({run.run_id: _run(key, run) for run in trace.runs}.items())],
         "decision": decisions,
-        "ledger": [
-            (*key, place, *_ledger_row(entry, price_version)) for place, entry in enumerate(ledger_rows(trace, ""))
-        ],
+        "ledger": [(*key, place, *_ledger_row(entry, price_version)) for place, entry in enumerate(ledger_rows(trace, ""))],
         "reference": sorted(_references(key, trace.runs)),
         "finding": _findings(key, trace, inspect),
     }

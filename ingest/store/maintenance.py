@@ -28,9 +28,7 @@ _OF_TRACES = (summary, run, decision, ledger, reference, finding, tally, alert_r
 """Every table with rows of single traces, but the text index."""
 
 
-_MARK_CHANGED = (
-    "UPDATE trace SET version = version + 1, dirty_ns = COALESCE(dirty_ns, last_seen_ns) WHERE project_id = ? AND trace_id = ?"
-)
+_MARK_CHANGED = "UPDATE trace SET version = version + 1, dirty_ns = COALESCE(dirty_ns, last_seen_ns) WHERE project_id = ? AND trace_id = ?"
 
 
 def no_progress(done: int, total: int) -> None:
