@@ -119,12 +119,12 @@ def _open(browser: Browser, url: str) -> _Opened:
     page.wait_for_load_state("networkidle")
     rows = page.locator("#chain .step:not(.step--gap)").count()
     numbers = page.locator("#chain .step__i").all_text_contents()
-    task_ms = _longest_task_ms(page)
+    task_ms = longest_task_ms(page)
     context.close()
     return _Opened(paint_ms, rows, task_ms, page_kb, numbers)
 
 
-def _longest_task_ms(page: Page) -> float:
+def longest_task_ms(page: Page) -> float:
     """Scroll through the page and return the longest task of its main thread, in that thread's own time."""
     session = page.context.new_cdp_session(page)
     events: list[dict[str, Any]] = []
