@@ -7,6 +7,8 @@ Three layers, each a pure function of the one before:
 * ``Trace``, ``Run``, ``Step``: the reasoning chain reconstructed from the facts of a whole trace.
 
 Times are integer nanoseconds since the Unix epoch and money is integer nano-dollars. ``None`` means unknown, never zero.
+Values are trees, never cycles, so that the garbage collector need not look through them (``gc=False``): a run of 10,000 steps
+would cost it a tenth of a second.
 """
 
 from typing import Any
@@ -54,7 +56,7 @@ class Link(msgspec.Struct, gc=False):
     flags: int = 0
 
 
-class Span(msgspec.Struct):
+class Span(msgspec.Struct, gc=False):
     """One OTLP span, decoded. ``attributes`` hold str, bool, int, float, bytes, None, lists and dicts of these."""
 
     trace_id: bytes
@@ -81,7 +83,7 @@ class Span(msgspec.Struct):
     """What had to be changed to store it, e.g. ``attributes.input: NUL``."""
 
 
-class LogRecord(msgspec.Struct):
+class LogRecord(msgspec.Struct, gc=False):
     """One OTLP log record that names a trace and a span."""
 
     trace_id: bytes
@@ -160,7 +162,7 @@ class Decision(msgspec.Struct, omit_defaults=True, gc=False):
     """Every option offered, the chosen one included."""
 
 
-class Facts(msgspec.Struct, omit_defaults=True, rename={"kind": "k"}):
+class Facts(msgspec.Struct, omit_defaults=True, rename={"kind": "k"}, gc=False):
     """What one span, or one log record joined to it, says, in one vocabulary. All fields may be absent."""
 
     kind: str = "other"
@@ -232,7 +234,7 @@ class Facts(msgspec.Struct, omit_defaults=True, rename={"kind": "k"}):
     """True where a text above was cut to its bound; the whole is in the stored attributes."""
 
 
-class StoredSpan(msgspec.Struct):
+class StoredSpan(msgspec.Struct, gc=False):
     """A span as the store gives it back for reconstruction: its skeleton and its facts, logs already merged in."""
 
     span_id: bytes
@@ -264,7 +266,7 @@ STEP_KINDS = (
 )  # fmt: skip
 
 
-class Termination(msgspec.Struct):
+class Termination(msgspec.Struct, gc=False):
     """Why a run stopped. Never absent."""
 
     reason: str
@@ -274,7 +276,7 @@ class Termination(msgspec.Struct):
     span_id: bytes | None = None
 
 
-class ToolCall(msgspec.Struct):
+class ToolCall(msgspec.Struct, gc=False):
     """One tool execution."""
 
     name: str
@@ -286,7 +288,7 @@ class ToolCall(msgspec.Struct):
     """``span``, or ``derived`` from the model's request and the messages of its next call."""
 
 
-class Step(msgspec.Struct):
+class Step(msgspec.Struct, gc=False):
     """One thing an agent did."""
 
     span_id: bytes
@@ -321,7 +323,7 @@ class Step(msgspec.Struct):
     children: list["Step"] = []
 
 
-class Totals(msgspec.Struct):
+class Totals(msgspec.Struct, gc=False):
     """Sums over the model calls and tool calls of a run, its nested runs included; each call once."""
 
     usage: Usage = msgspec.field(default_factory=Usage)

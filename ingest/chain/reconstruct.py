@@ -73,6 +73,7 @@ def reconstruct(spans: Sequence[StoredSpan], context: TraceContext) -> Trace:
     trace.state = settled_state(trace)
     if trace.state != "running" and context.now_ns - context.last_seen_ns < SETTLE_NS:
         trace.state = "settling"
+    forest.let_go()
     return trace
 
 

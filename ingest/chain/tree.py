@@ -37,6 +37,11 @@ class Forest:
         self.tops = tops
         self.missing_parents = missing_parents
 
+    def let_go(self) -> None:
+        """Untie children from parents, so that the forest goes with its last user and not with the next garbage collection."""
+        for node in self.nodes:
+            node.parent = None
+
 
 def time_order(span: StoredSpan) -> tuple[int, int, bytes]:
     """Sort key for siblings: start, then end, then id, so that the order never depends on arrival."""

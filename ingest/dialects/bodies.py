@@ -108,7 +108,7 @@ def _names_of_tool(tool: Any, depth: int = 0) -> Iterable[str]:
     return (name,) if name else ()
 
 
-class ReplyBody(msgspec.Struct):
+class ReplyBody(msgspec.Struct, gc=False):
     """What a recorded reply says beside its messages."""
 
     usage: Usage | None = None

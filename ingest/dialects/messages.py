@@ -179,7 +179,7 @@ def _read_content(message: Message, value: Any) -> None:
         read_part(message, part)
 
 
-class Exchange(msgspec.Struct):
+class Exchange(msgspec.Struct, gc=False):
     """What is new in one model call: what it was told since its own last words, and its reply."""
 
     asked: str | None = None

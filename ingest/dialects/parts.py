@@ -14,7 +14,7 @@ _MOST_DEPTH = 6
 _MOST_PARTS = 2_000
 
 
-class Message(msgspec.Struct):
+class Message(msgspec.Struct, gc=False):
     """One message: its texts, thoughts, and the tools it asks for or answers."""
 
     role: str = ""

@@ -23,7 +23,7 @@ for _prefix, _family in FLAT_PREFIXES.items():
 _MOST_DEPTH = 16
 
 
-class Reading(msgspec.Struct):
+class Reading(msgspec.Struct, gc=False):
     """What a span's attributes hold, by field."""
 
     span: Span

@@ -1,10 +1,6 @@
-"""OTLP as protobuf into spans and log records.
+"""OTLP as protobuf into spans and log records. The parser is protobuf's own."""
 
-The parser is protobuf's own; what takes the time is walking the attributes from Python, so that the walk asks for a text
-first, which most values are, and for a value's kind only where its number is zero too.
-"""
-
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
@@ -15,18 +11,9 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from ingest.model import Event, Link, LogRecord, Resource, Scope, Span
 
-from .decoded import (
-    MOST_ATTRIBUTES,
-    MOST_LEVELS,
-    MOST_SPANS,
-    NESTED_TOO_DEEPLY,
-    DecodedLogs,
-    DecodedSpans,
-    TooLarge,
-    Undecodable,
-    bad_id,
-)
-from .repair import in_order, in_range, note, span_times, without_nul
+from .decoded import MOST_ATTRIBUTES, MOST_SPANS, DecodedLogs, DecodedSpans, TooLarge, Undecodable, bad_id
+from .protobuf_values import Remarkable, SpanParts, attributes_as_before, attributes_of, cut_off, text_of, value_of
+from .repair import in_order, in_range, note, span_times
 from .wire import Field, Malformed, TooManyFields, cut, mend
 
 _MENDED_BYTES = 1 << 18
@@ -40,6 +27,7 @@ _DATA, _RESOURCE, _SCOPE, _ITEMS, _SCHEMA_URL = 1, 1, 1, 2, 3
 ``scope``, ``spans``, ``schema_url``."""
 
 _Message = TypeVar("_Message", trace_pb2.Span, logs_pb2.LogRecord, resource_pb2.Resource, common_pb2.InstrumentationScope)
+Sender = tuple[Resource, Scope]
 Item = tuple[str, bytes, Resource, Scope, list[str]]
 """A span or log record: where it lies in the request, its bytes, its sender, and what was changed of that."""
 
@@ -49,8 +37,7 @@ def decode_traces(body: bytes, now_ns: int) -> DecodedSpans:
     decoded = DecodedSpans()
     for where, data, resource, scope, changed in _items(body, "spans"):
         try:
-            message, notes = _parse(trace_pb2.Span, data)
-            decoded.spans.append(_span(message, resource, scope, changed + notes, now_ns))
+            decoded.spans.append(_read_span(data, (resource, scope), changed, now_ns))
         except Malformed as error:
             decoded.rejected += 1
             decoded.problems.tell(f"{where}: {error}.")
@@ -117,22 +104,22 @@ def _joined(body: bytes, fields: Sequence[Field], number: int) -> bytes:
 
 def _schema_url(body: bytes, fields: Sequence[Field], where: str, notes: list[str]) -> str:
     found = [body[start:end] for number, _, start, end in fields if number == _SCHEMA_URL]
-    return _text(found[-1].decode("utf-8", "replace"), where, notes) if found else ""
+    return text_of(found[-1].decode("utf-8", "replace"), where, notes) if found else ""
 
 
 def _resource(body: bytes, fields: Sequence[Field], where: str, notes: list[str]) -> Resource:
     message = _parse_sender(resource_pb2.Resource, _joined(body, fields, _RESOURCE), where, "resource", notes)
-    attributes, dropped = _attributes(message.attributes, "resource.attributes", notes)
+    attributes, dropped = attributes_of(message.attributes, "resource.attributes", notes)
     url = _schema_url(body, fields, "resource.schema_url", notes)
     return Resource(attributes, message.dropped_attributes_count + dropped, url)
 
 
 def _scope(body: bytes, fields: Sequence[Field], where: str, notes: list[str]) -> Scope:
     message = _parse_sender(common_pb2.InstrumentationScope, _joined(body, fields, _SCOPE), where, "scope", notes)
-    attributes, dropped = _attributes(message.attributes, "scope.attributes", notes)
+    attributes, dropped = attributes_of(message.attributes, "scope.attributes", notes)
     url = _schema_url(body, fields, "scope.schema_url", notes)
-    name = _text(message.name, "scope.name", notes)
-    version = _text(message.version, "scope.version", notes)
+    name = text_of(message.name, "scope.name", notes)
+    version = text_of(message.version, "scope.version", notes)
     return Scope(name, version, attributes, message.dropped_attributes_count + dropped, url)
 
 
@@ -180,10 +167,24 @@ def _check_ids(message: trace_pb2.Span) -> bytes:
     return parent
 
 
-def _span(message: trace_pb2.Span, resource: Resource, scope: Scope, notes: list[str], now_ns: int) -> Span:
+def _read_span(data: bytes, sender: Sender, changed: list[str], now_ns: int) -> Span:
+    """Return a span. Raises ``Malformed``."""
+    if len(data) < _MENDED_BYTES:
+        try:
+            parts: Any = SpanParts.FromString(data)
+            return _span(parts, (attributes_as_before(parts.attributes), 0), sender, changed.copy(), now_ns)
+        except (DecodeError, Remarkable):
+            pass
+    message, notes = _parse(trace_pb2.Span, data)
+    notes = changed + notes
+    return _span(message, attributes_of(message.attributes, "attributes", notes), sender, notes, now_ns)
+
+
+def _span(message: trace_pb2.Span, read: tuple[dict[str, Any], int], sender: Sender, notes: list[str], now_ns: int) -> Span:
     parent = _check_ids(message)
     start_ns, end_ns = span_times(message.start_time_unix_nano, message.end_time_unix_nano, now_ns, notes)
-    attributes, cut_attributes = _attributes(message.attributes, "attributes", notes)
+    attributes, cut_attributes = read
+    resource, scope = sender
     dropped_events, dropped_links = message.dropped_events_count, message.dropped_links_count
     events: list[Event] = []
     links: list[Link] = []
@@ -198,18 +199,18 @@ def _span(message: trace_pb2.Span, resource: Resource, scope: Scope, notes: list
         message.trace_id,
         message.span_id,
         parent,
-        _text(message.name, "name", notes),
+        text_of(message.name, "name", notes),
         message.kind,
         start_ns,
         end_ns,
         status.code,
-        _text(status.message, "status.message", notes),
+        text_of(status.message, "status.message", notes),
         attributes,
         events,
         links,
         resource,
         scope,
-        _text(message.trace_state, "trace_state", notes),
+        text_of(message.trace_state, "trace_state", notes),
         message.flags,
         message.dropped_attributes_count + cut_attributes,
         dropped_events,
@@ -222,11 +223,11 @@ def _events(messages: Sequence[trace_pb2.Span.Event], notes: list[str]) -> tuple
     events = []
     for place, message in enumerate(messages[:MOST_ATTRIBUTES]):
         where = f"events[{place}]"
-        attributes, dropped = _attributes(message.attributes, f"{where}.attributes", notes)
+        attributes, dropped = attributes_of(message.attributes, f"{where}.attributes", notes)
         time_ns = in_range(message.time_unix_nano, f"{where}.time", notes)
-        name = _text(message.name, f"{where}.name", notes)
+        name = text_of(message.name, f"{where}.name", notes)
         events.append(Event(name, time_ns, attributes, message.dropped_attributes_count + dropped))
-    return in_order(events), _cut_off(messages, "events", notes)
+    return in_order(events), cut_off(messages, "events", notes)
 
 
 def _links(messages: Sequence[trace_pb2.Span.Link], notes: list[str]) -> tuple[list[Link], int]:
@@ -238,16 +239,16 @@ def _links(messages: Sequence[trace_pb2.Span.Link], notes: list[str]) -> tuple[l
             note(notes, where, "invalid id")
             invalid += 1
             continue
-        attributes, dropped = _attributes(message.attributes, f"{where}.attributes", notes)
-        state = _text(message.trace_state, f"{where}.trace_state", notes)
+        attributes, dropped = attributes_of(message.attributes, f"{where}.attributes", notes)
+        state = text_of(message.trace_state, f"{where}.trace_state", notes)
         dropped += message.dropped_attributes_count
         links.append(Link(message.trace_id, message.span_id, state, attributes, dropped, message.flags))
-    return links, invalid + _cut_off(messages, "links", notes)
+    return links, invalid + cut_off(messages, "links", notes)
 
 
 def _record(message: logs_pb2.LogRecord, resource: Resource, scope: Scope, notes: list[str], now_ns: int) -> LogRecord:
-    attributes, dropped = _attributes(message.attributes, "attributes", notes)
-    name = _text(message.event_name, "event_name", notes) or attributes.get("event.name")
+    attributes, dropped = attributes_of(message.attributes, "attributes", notes)
+    name = text_of(message.event_name, "event_name", notes) or attributes.get("event.name")
     time_ns = in_range(message.time_unix_nano or message.observed_time_unix_nano, "time", notes)
     if not time_ns:
         note(notes, "time", "missing")
@@ -257,8 +258,8 @@ def _record(message: logs_pb2.LogRecord, resource: Resource, scope: Scope, notes
         time_ns or now_ns,
         name if isinstance(name, str) else "",
         message.severity_number,
-        _text(message.severity_text, "severity_text", notes),
-        _value(message.body, "body", notes, 0),
+        text_of(message.severity_text, "severity_text", notes),
+        value_of(message.body, "body", notes, 0),
         attributes,
         resource,
         scope,
@@ -266,76 +267,3 @@ def _record(message: logs_pb2.LogRecord, resource: Resource, scope: Scope, notes
         message.dropped_attributes_count + dropped,
         notes,
     )
-
-
-# --- values -------------------------------------------------------------------------------------------------------
-
-
-def _text(text: str, where: str, notes: list[str]) -> str:
-    return without_nul(text, where, notes) if "\0" in text else text
-
-
-def _cut_off(items: Sequence[object], where: str, notes: list[str]) -> int:
-    """Return how many items are beyond the bound, and note it."""
-    dropped = len(items) - MOST_ATTRIBUTES
-    if dropped <= 0:
-        return 0
-    note(notes, where, f"{dropped} beyond the first {MOST_ATTRIBUTES} dropped")
-    return dropped
-
-
-def _attributes(pairs: Sequence[common_pb2.KeyValue], where: str, notes: list[str]) -> tuple[dict[str, Any], int]:
-    """Return attributes, the last of equal keys, and how many were beyond the bound."""
-    dropped = 0
-    kept: Iterable[common_pb2.KeyValue] = pairs
-    if len(pairs) > MOST_ATTRIBUTES:
-        dropped = _cut_off(pairs, where, notes)
-        kept = pairs[:MOST_ATTRIBUTES]
-    attributes: dict[str, Any] = {}
-    for pair in kept:
-        key = pair.key
-        value = pair.value
-        # Texts and numbers are nearly all there is: to call for each of them would cost a third more.
-        found = value.string_value or value.int_value
-        if not found or (type(found) is str and "\0" in found):
-            found = _value(value, where, notes, 0, key)
-        attributes[key] = found
-    if "\0" in "".join(attributes):
-        attributes = {_text(key, f"{where}.{key}", notes): value for key, value in attributes.items()}
-    return attributes, dropped
-
-
-def _value(value: common_pb2.AnyValue, where: str, notes: list[str], level: int, key: str = "") -> Any:
-    """Return a value; ``level`` is how many values it lies in."""
-    text = value.string_value
-    if text:
-        return without_nul(text, f"{where}.{key}" if key else where, notes) if "\0" in text else text
-    number = value.int_value
-    if number:
-        return number
-    kind = value.WhichOneof("value")
-    if kind in _SIMPLE:
-        return _SIMPLE[kind](value)
-    if level >= MOST_LEVELS:
-        note(notes, f"{where}.{key}" if key else where, "nested too deeply")
-        return NESTED_TOO_DEEPLY
-    if kind == "array_value":
-        where = f"{where}.{key}" if key else where
-        return [_value(one, where, notes, level + 1) for one in value.array_value.values]
-    return _map(value.kvlist_value.values, f"{where}.{key}" if key else where, notes, level + 1)
-
-
-def _map(pairs: Iterable[common_pb2.KeyValue], where: str, notes: list[str], level: int) -> dict[str, Any]:
-    return {_text(pair.key, where, notes): _value(pair.value, where, notes, level) for pair in pairs}
-
-
-_SIMPLE: dict[str | None, Callable[[common_pb2.AnyValue], Any]] = {
-    None: lambda value: None,
-    "string_value": lambda value: "",
-    "int_value": lambda value: 0,
-    "bool_value": lambda value: value.bool_value,
-    "double_value": lambda value: value.double_value,
-    "bytes_value": lambda value: value.bytes_value,
-    # A reference into a table that only profiles have.
-    "string_value_strindex": lambda value: None,
-}

@@ -97,14 +97,14 @@ class _Payload(msgspec.Struct, array_like=True, gc=False):
     entries: list[_Entry]
 
 
-class RankedSpan(msgspec.Struct, array_like=True):
+class RankedSpan(msgspec.Struct, array_like=True, gc=False):
     """A span as understood, with its rank among versions of itself."""
 
     rank: int
     span: StoredSpan
 
 
-class RankedLog(msgspec.Struct, array_like=True):
+class RankedLog(msgspec.Struct, array_like=True, gc=False):
     """What a log record says of its span. Records of a span are read in order of (time, id)."""
 
     span_id: bytes

@@ -1,7 +1,7 @@
 """What is known beside one trace: how an agent's other runs went, what it chose in like states, and a span's log records."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median_low
 from typing import Any
@@ -19,7 +19,9 @@ from .schema import log_chunk, log_record, trace
 RECENT_RUNS = 300
 """So many of an agent's latest runs are looked at, found along an index: the cost does not grow with the store."""
 
-_MOST_DECISIONS = 30_000
+_MOST_DECISIONS = 2_000
+"""So many decisions in like states are counted: one long run may hold ten thousand of them."""
+
 _QUESTION_BYTES = 2_000
 _VALUE_BYTES = 500
 
@@ -94,6 +96,8 @@ def read_habit(conn: Connection, project_id: int, state: State) -> Habit:
     Like is: the same question, the same options, and the same choice before; where that happened fewer than five times,
     whatever was chosen before.
     """
+    question = None if state.made.question is None else clip(preview(state.made.question) or "", _QUESTION_BYTES)
+    before = None if state.before is None else clip(state.before, _VALUE_BYTES)
     recent = (
         select(run.c.project_id, run.c.trace_id, run.c.run_id)
         .where(run.c.project_id == project_id, run.c.agent == clip(state.agent))
@@ -101,38 +105,29 @@ def read_habit(conn: Connection, project_id: int, state: State) -> Habit:
         .limit(RECENT_RUNS)
         .subquery()
     )
-    same_run = and_(
-        decision.c.project_id == recent.c.project_id, decision.c.trace_id == recent.c.trace_id, decision.c.run_id == recent.c.run_id
+    columns = (decision.c.trace_id, decision.c.span_id, decision.c.decided_ns, decision.c.chosen, _chosen_before())
+    like = (
+        select(*columns)
+        .join_from(recent, decision, _same_run(decision, recent))
+        .where(decision.c.question.is_not_distinct_from(question), decision.c.set_hash == option_hash(state.made.alternatives))
     )
-    columns = (
-        decision.c.trace_id, decision.c.run_id, decision.c.span_id, decision.c.decided_ns, decision.c.chosen, decision.c.question,
-        decision.c.set_hash,
-    )  # fmt: skip
-    wanted = select(*columns).join_from(recent, decision, same_run).order_by(decision.c.trace_id, decision.c.place)
-    rows = conn.execute(wanted.limit(_MOST_DECISIONS)).all()
-    anywhere, after = _like(rows, state)
+    anywhere = conn.execute(like.limit(_MOST_DECISIONS)).all()
+    after = [row for row in anywhere if row.previous == before]
     return _habit(after, state.before or "") if len(after) >= 5 or len(after) == len(anywhere) else _habit(anywhere, "")
 
 
-def _like(rows: Iterable[Any], state: State) -> tuple[list[Any], list[Any]]:
-    """Return the decisions in like states, and those of them after the same choice."""
-    question = None if state.made.question is None else clip(preview(state.made.question) or "", _QUESTION_BYTES)
-    offered = option_hash(state.made.alternatives)
-    before = None if state.before is None else clip(state.before, _VALUE_BYTES)
-    last: dict[tuple[bytes, bytes], str] = {}
-    anywhere: list[Any] = []
-    after: list[Any] = []
-    for row in rows:
-        previous = last.get((row.trace_id, row.run_id))
-        last[row.trace_id, row.run_id] = row.chosen
-        if row.question == question and row.set_hash == offered:
-            anywhere.append(row)
-            if previous == before:
-                after.append(row)
-    return anywhere, after
+def _same_run(one: Any, other: Any) -> Any:
+    return and_(*(one.c[name] == other.c[name] for name in ("project_id", "trace_id", "run_id")))
 
 
-def _habit(rows: list[Any], after: str) -> Habit:
+def _chosen_before() -> Any:
+    """Return the column of what was chosen last before a decision in its run."""
+    earlier = decision.alias("earlier")
+    chosen = select(earlier.c.chosen).where(_same_run(earlier, decision), earlier.c.place < decision.c.place)
+    return chosen.order_by(earlier.c.place.desc()).limit(1).correlate(decision).scalar_subquery().label("previous")
+
+
+def _habit(rows: Sequence[Any], after: str) -> Habit:
     latest = {row.chosen: row for row in sorted(rows, key=lambda row: row.decided_ns)}
     counted = Counter(row.chosen for row in rows).most_common()
     choices = (Choice(chosen, times, bytes(latest[chosen].trace_id), bytes(latest[chosen].span_id)) for chosen, times in counted)

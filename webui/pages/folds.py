@@ -5,6 +5,7 @@ The first round stays as it is; the fold holds the rounds after it, which brough
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from operator import eq
 
 from ingest.model import Step
 
@@ -29,22 +30,39 @@ class Fold:
 def find_folds(placed: Sequence[Placed]) -> list[Fold]:
     """Return the repeated stretches of a chain, in order and apart. Linear in steps."""
     marks = [_mark(item.step) for item in placed]
+    repeats = _Repeats(marks)
     folds: list[Fold] = []
-    at = 0
-    while at < len(marks):
+    at = repeats.next_place(0)
+    while at is not None:
         fold = _fold_at(marks, at)
-        if fold is None:
-            at += 1
-        else:
+        if fold is not None:
             folds.append(fold)
-            at = fold.stop
+        at = repeats.next_place(at + 1 if fold is None else fold.stop)
     return folds
+
+
+class _Repeats:
+    """Where, for each length of a round, three rounds in a row begin: most steps begin none, and are passed over without a look."""
+
+    def __init__(self, marks: Sequence[Hashable]) -> None:
+        self._equal = {length: bytes(map(eq, marks, marks[length:])) for length in range(1, _LONGEST_ROUND + 1)}
+        """For each length and place, whether the step that far on is the same."""
+        self._next = dict.fromkeys(self._equal, -1)
+
+    def next_place(self, since: int) -> int | None:
+        """Return the first place from one on at which rounds of any length begin."""
+        for length, place in list(self._next.items()):
+            if place < since:
+                place = self._equal[length].find(b"\x01" * ((LEAST_ROUNDS - 1) * length), since)
+                if place < 0:
+                    del self._next[length]
+                else:
+                    self._next[length] = place
+        return min(self._next.values(), default=None)
 
 
 def _fold_at(marks: Sequence[Hashable], at: int) -> Fold | None:
     for length in range(1, _LONGEST_ROUND + 1):
-        if at + LEAST_ROUNDS * length > len(marks) or marks[at] != marks[at + length]:
-            continue
         block = marks[at : at + length]
         if marks[at + length : at + 2 * length] != block or not any(map(_tells, block)):
             continue

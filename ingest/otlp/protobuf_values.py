@@ -1,0 +1,200 @@
+"""Attributes and values out of protobuf's messages.
+
+The parser is protobuf's own; what takes the time is walking the attributes from Python, so that the walk asks for a text
+first, which most values are, and for a value's kind only where its number is zero too. And it takes most attributes of spans
+as it took them before: emitters send the same model, agent, tools and instructions on span after span.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import Message
+from opentelemetry.proto.common.v1 import common_pb2
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+from .decoded import MOST_ATTRIBUTES, MOST_LEVELS, NESTED_TOO_DEEPLY
+from .repair import note, without_nul
+
+
+def text_of(text: str, where: str, notes: list[str]) -> str:
+    """Return a text without NULs."""
+    return without_nul(text, where, notes) if "\0" in text else text
+
+
+def cut_off(items: Sequence[object], where: str, notes: list[str]) -> int:
+    """Return how many items are beyond the bound, and note it."""
+    dropped = len(items) - MOST_ATTRIBUTES
+    if dropped <= 0:
+        return 0
+    note(notes, where, f"{dropped} beyond the first {MOST_ATTRIBUTES} dropped")
+    return dropped
+
+
+def attributes_of(pairs: Sequence[common_pb2.KeyValue], where: str, notes: list[str]) -> tuple[dict[str, Any], int]:
+    """Return attributes, the last of equal keys, and how many were beyond the bound."""
+    dropped = 0
+    kept: Iterable[common_pb2.KeyValue] = pairs
+    if len(pairs) > MOST_ATTRIBUTES:
+        dropped = cut_off(pairs, where, notes)
+        kept = pairs[:MOST_ATTRIBUTES]
+    attributes: dict[str, Any] = {}
+    for pair in kept:
+        key = pair.key
+        value = pair.value
+        # Texts and numbers are nearly all there is: to call for each of them would cost a third more.
+        found = value.string_value or value.int_value
+        if not found or (type(found) is str and "\0" in found):
+            found = value_of(value, where, notes, 0, key)
+        attributes[key] = found
+    if "\0" in "".join(attributes):
+        attributes = {text_of(key, f"{where}.{key}", notes): value for key, value in attributes.items()}
+    return attributes, dropped
+
+
+def value_of(value: common_pb2.AnyValue, where: str, notes: list[str], level: int, key: str = "") -> Any:
+    """Return a value; ``level`` is how many values it lies in."""
+    text = value.string_value
+    if text:
+        return without_nul(text, f"{where}.{key}" if key else where, notes) if "\0" in text else text
+    number = value.int_value
+    if number:
+        return number
+    kind = value.WhichOneof("value")
+    if kind in _SIMPLE:
+        return _SIMPLE[kind](value)
+    if level >= MOST_LEVELS:
+        note(notes, f"{where}.{key}" if key else where, "nested too deeply")
+        return NESTED_TOO_DEEPLY
+    if kind == "array_value":
+        where = f"{where}.{key}" if key else where
+        return [value_of(one, where, notes, level + 1) for one in value.array_value.values]
+    return _map(value.kvlist_value.values, f"{where}.{key}" if key else where, notes, level + 1)
+
+
+def _map(pairs: Iterable[common_pb2.KeyValue], where: str, notes: list[str], level: int) -> dict[str, Any]:
+    return {text_of(pair.key, where, notes): value_of(pair.value, where, notes, level) for pair in pairs}
+
+
+_SIMPLE: dict[str | None, Callable[[common_pb2.AnyValue], Any]] = {
+    None: lambda value: None,
+    "string_value": lambda value: "",
+    "int_value": lambda value: 0,
+    "bool_value": lambda value: value.bool_value,
+    "double_value": lambda value: value.double_value,
+    "bytes_value": lambda value: value.bytes_value,
+    # A reference into a table that only profiles have.
+    "string_value_strindex": lambda value: None,
+}
+
+
+# --- spans with attributes that came before -----------------------------------------------------------------------
+
+
+def _parts_of_spans() -> type[Message]:
+    """Return a message that reads a span with each attribute left as the bytes it came in."""
+    file = descriptor_pb2.FileDescriptorProto(name="clew/span_parts.proto", package="clew", syntax="proto3")
+    file.dependency.append(trace_pb2.DESCRIPTOR.name)
+    message = file.message_type.add()
+    trace_pb2.Span.DESCRIPTOR.CopyToProto(message)
+    message.name = "SpanParts"
+    for declared in ("nested_type", "enum_type"):
+        message.ClearField(declared)
+    for field in message.field:
+        if field.name == "attributes":
+            field.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
+            field.ClearField("type_name")
+    pool = descriptor_pool.Default()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("clew.SpanParts"))
+
+
+SpanParts = _parts_of_spans()
+
+
+class Remarkable(ValueError):
+    """Attributes of which something has to be repaired, told or refused: to be read one by one."""
+
+
+class _Pairs(dict[bytes, tuple[str, Any]]):
+    """Key and value of each attribute, by the bytes it came in. What came lately is kept; all is dropped once it is much.
+
+    Kept values are shared among spans, so that only those are kept that nobody can change.
+    """
+
+    _MOST = 10_000
+    _LONGEST = 200
+    """Bytes of an attribute that is kept: longer ones rarely come again, and take the room of many."""
+
+    def __missing__(self, data: bytes) -> tuple[str, Any]:
+        """Read an attribute that is not kept. Raises ``Remarkable``, ``DecodeError``."""
+        key, found = _text_pair(data) or _any_pair(data)
+        if type(found) is str and "\0" in found:
+            raise Remarkable
+        if len(data) <= self._LONGEST and type(found) not in (list, dict):
+            if len(self) >= self._MOST:
+                self.clear()
+            self[data] = key, found
+        return key, found
+
+
+def _text_pair(data: bytes) -> tuple[str, str] | None:
+    """Return an attribute that is a text of up to 16,380 bytes, written as every exporter does: the key, the value, nothing else.
+
+    To have it parsed would take three times as long: the parser is made for messages, not for one text. None for all others.
+    """
+    if len(data) < 6 or data[0] != _KEY or data[1] >= 128:
+        return None
+    at = 2 + data[1]
+    size = len(data)
+    if at + 6 > size or data[at] != _VALUE:
+        return None
+    if data[at + 1] == size - at - 2 and data[at + 2] == _TEXT and data[at + 3] == size - at - 4:
+        text = data[at + 4 :]
+    elif (
+        data[at + 3] == _TEXT
+        and data[at + 1] >= 128 > data[at + 2]
+        and data[at + 4] >= 128 > data[at + 5]
+        and (data[at + 1] & 127) + (data[at + 2] << 7) == size - at - 3
+        and (data[at + 4] & 127) + (data[at + 5] << 7) == size - at - 6
+    ):
+        text = data[at + 6 :]
+    else:
+        return None
+    try:
+        return _key(data[2:at]), text.decode()
+    except UnicodeDecodeError as error:
+        raise Remarkable from error
+
+
+_KEY, _VALUE, _TEXT = 0x0A, 0x12, 0x0A
+"""Tags of ``KeyValue.key``, ``KeyValue.value`` and ``AnyValue.string_value``."""
+
+
+@lru_cache(maxsize=4096)
+def _key(data: bytes) -> str:
+    """Return a key. One object for all spans: its hash is computed once."""
+    key = data.decode()
+    if "\0" in key:
+        raise Remarkable
+    return key
+
+
+def _any_pair(data: bytes) -> tuple[str, Any]:
+    pair = common_pb2.KeyValue.FromString(data)
+    notes: list[str] = []
+    found = value_of(pair.value, "", notes, 0, pair.key)
+    if notes or "\0" in pair.key:
+        raise Remarkable
+    return pair.key, found
+
+
+_read_pair = _Pairs().__getitem__
+
+
+def attributes_as_before(parts: Sequence[bytes]) -> dict[str, Any]:
+    """Return attributes, most of them as they were read before. Raises ``Remarkable``, ``DecodeError``."""
+    if len(parts) > MOST_ATTRIBUTES:
+        raise Remarkable
+    return dict(map(_read_pair, parts))
