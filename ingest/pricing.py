@@ -48,12 +48,11 @@ def cost_nanos(rates: Rates, usage: Usage) -> int:
     total_in, total_out = usage.input_tokens or 0, usage.output_tokens or 0
     read = min(usage.cache_read_tokens or 0, total_in)
     write = min(usage.cache_write_tokens or 0, total_in - read)
-    picos = (
-        (total_in - read - write) * _rate(rates.input, total_in)
-        + read * _rate(rates.cache_read or rates.input, total_in)
-        + write * _rate(rates.cache_write or rates.input, total_in)
-        + total_out * _rate(rates.output, total_in)
-    )
+    picos = (total_in - read - write) * _rate(rates.input, total_in) + total_out * _rate(rates.output, total_in)
+    if read:
+        picos += read * _rate(rates.cache_read or rates.input, total_in)
+    if write:
+        picos += write * _rate(rates.cache_write or rates.input, total_in)
     # Half up, in integers: the same on every machine.
     return (picos + 500_000) // 1_000_000
 

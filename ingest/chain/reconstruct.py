@@ -138,9 +138,10 @@ def _nodes_of(plan: RunPlan) -> list[Node]:
         node = stack.pop()
         if node is not plan.anchor:
             nodes.append(node)
-            if is_agent(node):
+            if node.kind == "agent" and is_agent(node):
                 continue
-        stack.extend(reversed(node.children))
+        if node.children:
+            stack.extend(reversed(node.children))
     return nodes
 
 

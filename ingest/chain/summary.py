@@ -34,7 +34,7 @@ def summarise(trace: Trace) -> TraceSummary | None:
         output=preview(first.output),
         span_count=trace.span_count,
         run_count=len(trace.runs),
-        totals=first.totals if len(tops) == 1 else add_totals(run.totals for run in tops),
+        totals=first.totals if len(tops) == 1 else add_totals([run.totals for run in tops]),
     )
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import astuple
+
 from ingest.model import Step, Totals, Usage
 
 from .steps import in_order
@@ -10,6 +12,7 @@ from .steps import in_order
 def own_totals(steps: Sequence[Step]) -> Totals:
     """Sum a run's own steps, without the runs nested in it."""
     totals = Totals()
+    usages: list[Usage] = []
     for step in in_order(steps):
         totals.steps += 1
         if step.kind == "llm":
@@ -21,8 +24,12 @@ def own_totals(steps: Sequence[Step]) -> Totals:
         if step.status == "error" and step.run_id is None and not any(child.status == "error" for child in step.children):
             # A failure shows again on everything around it; the deepest is the cause and counts.
             totals.errors += 1
-        if step.usage is not None or step.cost_nanos is not None:
-            _add_call(totals, step)
+        if step.usage is not None:
+            usages.append(step.usage)
+            totals.unpriced_calls += step.cost_nanos is None
+        if step.cost_nanos is not None:
+            totals.cost_nanos = (totals.cost_nanos or 0) + step.cost_nanos
+    totals.usage = _sum_usages(usages)
     return totals
 
 
@@ -31,19 +38,10 @@ def is_unpriced(step: Step) -> bool:
     return step.usage is not None and step.cost_nanos is None
 
 
-def _add_call(totals: Totals, step: Step) -> None:
-    if step.usage is not None:
-        totals.usage = _add_usage(totals.usage, step.usage)
-    if step.cost_nanos is not None:
-        totals.cost_nanos = (totals.cost_nanos or 0) + step.cost_nanos
-    totals.unpriced_calls += is_unpriced(step)
-
-
-def add_totals(parts: Iterable[Totals]) -> Totals:
+def add_totals(parts: Sequence[Totals]) -> Totals:
     """Add up totals of different runs."""
-    whole = Totals()
+    whole = Totals(_sum_usages([part.usage for part in parts]))
     for part in parts:
-        whole.usage = _add_usage(whole.usage, part.usage)
         if part.cost_nanos is not None:
             whole.cost_nanos = (whole.cost_nanos or 0) + part.cost_nanos
         for name in ("unpriced_calls", "llm_calls", "tool_calls", "errors", "decisions", "steps"):
@@ -51,18 +49,7 @@ def add_totals(parts: Iterable[Totals]) -> Totals:
     return whole
 
 
-def _add_usage(a: Usage, b: Usage) -> Usage:
-    return Usage(
-        _add(a.input_tokens, b.input_tokens),
-        _add(a.output_tokens, b.output_tokens),
-        _add(a.cache_read_tokens, b.cache_read_tokens),
-        _add(a.cache_write_tokens, b.cache_write_tokens),
-        _add(a.reasoning_tokens, b.reasoning_tokens),
-    )
-
-
-def _add(a: int | None, b: int | None) -> int | None:
-    """Add counts where None means that nobody stated one."""
-    if a is None:
-        return b
-    return a if b is None else a + b
+def _sum_usages(usages: Iterable[Usage]) -> Usage:
+    """Add counts by class, where None means that nobody stated one."""
+    columns = zip(*map(astuple, usages), strict=True)
+    return Usage(*(sum(known) if (known := [number for number in column if number is not None]) else None for column in columns))

@@ -1,6 +1,7 @@
 """The spans of a trace as a forest: total for any set of spans, whatever their parents say."""
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from ingest.model import Facts, StoredSpan
 
@@ -43,9 +44,8 @@ class Forest:
             node.parent = None
 
 
-def time_order(span: StoredSpan) -> tuple[int, int, bytes]:
-    """Sort key for siblings: start, then end, then id, so that the order never depends on arrival."""
-    return (span.start_ns, span.end_ns, span.span_id)
+time_order = attrgetter("start_ns", "end_ns", "span_id")
+"""Sort key for siblings: start, then end, then id, so that the order never depends on arrival."""
 
 
 def grow(spans: Iterable[StoredSpan]) -> Forest:
@@ -58,8 +58,10 @@ def grow(spans: Iterable[StoredSpan]) -> Forest:
             nodes.append(node)
     tops: list[Node] = []
     missing: set[bytes] = set()
+    forwards = True
     for node in nodes:
-        parent_id = node.span.parent_span_id
+        span = node.span
+        parent_id = span.parent_span_id
         parent = by_id.get(parent_id) if parent_id else None
         if parent is None or parent is node:
             tops.append(node)
@@ -68,7 +70,10 @@ def grow(spans: Iterable[StoredSpan]) -> Forest:
         else:
             node.parent = parent
             parent.children.append(node)
-    _cut_cycles(nodes, tops)
+            forwards = forwards and parent.span.start_ns < span.start_ns
+    if not forwards:
+        # Where all parents begin before their children there is no way round in a circle.
+        _cut_cycles(nodes, tops)
     return Forest(nodes, tops, len(missing))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ingest.model import Decision, Run, Step, Usage
 from webui.api_json import dump
@@ -22,8 +22,7 @@ _LOOK = {
 """Step kind -> (colour class, mark)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """A step with its place on the page: its stable key and how deep it lies under what is shown."""
 
     step: Step

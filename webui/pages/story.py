@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ingest.model import Decision, Run
+from ingest.model import Decision, Run, Step
 from webui.format import clip, plural, stop_words, tone
 
 from .folds import Fold
@@ -74,8 +74,9 @@ def _facts(placed: Sequence[Placed], folds: Sequence[Fold]) -> Iterator[tuple[in
         yield failed.step.index, _failure(failed)
     for fold in folds:
         yield _repeat(placed, fold)
-    often = Counter(key for item in placed if (key := _same_as(item)))
-    for item in placed:
+    telling = [item for item in placed if _tells(item.step)]
+    often = Counter(key for item in telling if (key := _same_as(item)))
+    for item in telling:
         clause = _clause_of(item, often)
         if clause is not None:
             yield item.step.index, clause
@@ -100,6 +101,14 @@ def _repeat(placed: Sequence[Placed], fold: Fold) -> tuple[int, Clause]:
     name = shown.step.tool.name if shown.step.tool else shown.step.name
     after = f" {_times(fold.rounds)} more with nothing new"
     return first, Clause("Repeated ", clip(name, 60), after, inside[0].key, f"{first}–{last}", bad=is_cause(shown.step))
+
+
+def _tells(step: Step) -> bool:
+    """Tell whether a step may be worth a clause: most of a long run's are not."""
+    return step.kind in _TELLING or (step.decision is not None and step.decision.source == "declared")
+
+
+_TELLING = frozenset(("agent", "fallback", "breaker", "handoff", "guardrail"))
 
 
 def _same_as(item: Placed) -> tuple[str, ...]:
