@@ -13,6 +13,7 @@ from ingest.settings import Settings
 from ingest.store import access, costs, lists, lore, reader, search
 from ingest.store.engine import Store, StoreBusy, schema_problem
 from ingest.store.lists import BadCursor, ListQuery
+from ingest.store.long_chain import read_chain
 from ingest.store.prices import load_prices
 from ingest.store.query import CostTable
 from ingest.store.schema import REVISION
@@ -80,21 +81,26 @@ class Reads:
         return self._lib.project_name(self._project_id)
 
     def trace(self, trace_id: bytes) -> Trace | None:
-        """Return a trace, reconstructed from what is stored now; None where no span of it is."""
+        """Return a trace, reconstructed from what is stored now, or as that was linked; None where no span of it is."""
         key = (self._project_id, trace_id)
         with self._store.engine.connect() as conn:
             version = lore.read_version(conn, *key)
-            kept = self._lib.kept.get(key, version) if version is not None else None
+            if version is None:
+                return None
+            kept = self._lib.kept.get(key, version)
             if kept is not None:
                 return kept
-            stored = reader.read_trace(conn, *key) if version is not None else None
-        if stored is None or not stored.spans:
+            found = read_chain(conn, *key, time.time_ns())
+            stored = None if found is not None else reader.read_trace(conn, *key)
+        if stored is not None and stored.spans:
+            context = TraceContext(trace_id, stored.first_seen_ns, stored.last_seen_ns, time.time_ns(), self._lib.prices.price)
+            found = stored.version, reconstruct(stored.spans, context)
+        if found is None:
             return None
-        context = TraceContext(trace_id, stored.first_seen_ns, stored.last_seen_ns, time.time_ns(), self._lib.prices.price)
-        trace = reconstruct(stored.spans, context)
+        version, trace = found
         if trace.state in ("complete", "incomplete"):
             # The others change with time alone.
-            self._lib.kept.put(key, stored.version, trace)
+            self._lib.kept.put(key, version, trace)
         return trace
 
     def spans(self, trace_id: bytes) -> list[Span]:

@@ -70,9 +70,7 @@ def reconstruct(spans: Sequence[StoredSpan], context: TraceContext) -> Trace:
         runs=runs,
         orphan_steps=orphans,
     )
-    trace.state = settled_state(trace)
-    if trace.state != "running" and context.now_ns - context.last_seen_ns < SETTLE_NS:
-        trace.state = "settling"
+    trace.state = state_at(trace, context.now_ns)
     forest.let_go()
     return trace
 
@@ -83,6 +81,12 @@ def _tell_depths(runs: Sequence[Run]) -> None:
     for run in runs:
         run.depth = depths.get(run.parent_run_id, -1) + 1 if run.parent_run_id is not None else 0
         depths[run.run_id] = run.depth
+
+
+def state_at(trace: Trace, now_ns: int) -> str:
+    """Return the state of a trace at a time: as ``settled_state``, or ``settling`` while it may still be arriving."""
+    state = settled_state(trace)
+    return "settling" if state != "running" and now_ns - trace.last_seen_ns < SETTLE_NS else state
 
 
 def settled_state(trace: Trace) -> str:

@@ -17,6 +17,7 @@ from ingest.findings import Finding
 from ingest.model import LedgerRow, Option, Run, Step, Totals, Trace
 
 from .derived import finding
+from .long_chain import encode_chain
 from .tally import Branches, encode_tally, tally_of
 
 Row = tuple[object, ...]
@@ -73,6 +74,8 @@ def derive(project_id: int, trace: Trace, price_version: PriceVersion, inspect: 
     }
     signs = [*signs_of(trace), *map(_sign_of, rows["finding"])]
     line = summarise(trace)
+    kept = encode_chain(trace)
+    rows["long_chain"] = [] if kept is None else [(*key, kept)]
     rows["tally"] = [] if line is None else [(*key, encode_tally(tally_of(trace, line, counted(signs), branches)))]
     shown = [] if line is None else [_sign_row(key, trace, sign) for sign in signs]
     return Derived(rows, options, _branch_rows(project_id, branches), shown)

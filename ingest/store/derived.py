@@ -241,6 +241,14 @@ sign = Table(
 )
 """The newest examples of each sign of how an agent is built, up to three: proof to look at, not a count."""
 
+long_chain = Table(
+    "long_chain",
+    metadata,
+    *_keys(),
+    Column("body", LargeBinary, nullable=False),
+)
+"""The chain of a long trace, whole, zstd of msgpack: see ``long_chain``."""
+
 search_doc = Table(
     "search_doc",
     metadata,
@@ -281,7 +289,7 @@ tombstone = Table(
 
 DERIVED = (
     summary, run, decision, option_set, ledger, rollup_hour, rollup_day, reference, finding, tally, tally_day, branch_point, sign,
-    search_doc,
+    long_chain, search_doc,
 )  # fmt: skip
 """Every table that linking rebuilds."""
 

@@ -18,7 +18,7 @@ from ingest.chain.reconstruct import TraceContext, reconstruct
 
 from .bulk import Row, Transaction, marks, take_turn, transaction
 from .derive import Derived, Inspect, derive, inspect_nothing
-from .derived import decision, finding, ledger, option_set, reference, run, summary, tally
+from .derived import decision, finding, ledger, long_chain, option_set, reference, run, summary, tally
 from .engine import Store, StoreBusy
 from .ledger import move_rollups
 from .prices import StoredPrices, save_prices
@@ -41,7 +41,7 @@ REST_NS = 250_000_000
 _READ_TRACES = 8
 """So many traces are read at once: few, because each of them may be huge."""
 
-_TABLES = (summary, run, decision, ledger, reference, finding, tally)
+_TABLES = (summary, run, decision, ledger, reference, finding, tally, long_chain)
 
 _KEEP_OPTION = "(project_id, set_hash, place) DO NOTHING"
 _MARK_LINKED = (

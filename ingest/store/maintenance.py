@@ -6,7 +6,7 @@ from sqlalchemy import Table, func, select, tuple_
 
 from .alert_schema import alert_run, stop_request
 from .bulk import Transaction, marks, take_turn, transaction
-from .derived import decision, finding, ledger, reference, run, summary, tally
+from .derived import decision, finding, ledger, long_chain, reference, run, summary, tally
 from .engine import Store
 from .ledger import check_reconciles, move_rollups, read_ledger, rebuild_rollups
 from .linker import BATCH_TRACES, LinkReport, Rulebook, TraceKey, link_traces
@@ -24,7 +24,10 @@ _PAGE = 512
 _PURGE_TRACES = 100
 """How many traces one transaction deletes: some milliseconds, so that nobody waits for long."""
 
-_OF_TRACES = (summary, run, decision, ledger, reference, finding, tally, alert_run, stop_request, span, chunk, log_record, log_chunk, trace)
+_OF_TRACES = (
+    summary, run, decision, ledger, reference, finding, tally, long_chain, alert_run, stop_request, span, chunk, log_record, log_chunk,
+    trace,
+)  # fmt: skip
 """Every table with rows of single traces, but the text index."""
 
 
