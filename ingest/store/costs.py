@@ -1,7 +1,6 @@
 """What was spent, by whatever it is asked by: from the roll-ups, and from the ledger where sessions or users are asked for."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import reduce
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from operator import add
 from typing import Any
 
@@ -19,8 +18,13 @@ _Sums = tuple[int, ...]
 """Numbers in the order of ``LEDGER_SUMS``, then the runs and durations of those rows that count the runs themselves."""
 
 _NOTHING: _Sums = (0,) * (len(LEDGER_SUMS) + 2)
-_RUNS, _DURATION = LEDGER_SUMS.index("runs"), LEDGER_SUMS.index("duration_ns")
-_OWN_RUNS, _OWN_DURATION = len(LEDGER_SUMS), len(LEDGER_SUMS) + 1
+
+# What ``_spent`` takes them for.
+assert LEDGER_SUMS == (
+    "runs", "llm_calls", "tool_calls", "errors", "uncached_input_tokens", "cache_read_tokens", "cache_write_tokens",
+    "plain_output_tokens", "reasoning_tokens", "cost_nanos", "unpriced_calls", "duration_ns",
+)  # fmt: skip
+
 _Group = tuple[int | str, ...]
 
 
@@ -44,9 +48,14 @@ def costs_of(store: Store, project_id: int, query: CubeQuery, by: Sequence[str])
         for table, within in _parts(project_id, query, by):
             for group, sums in _grouped(conn, table, and_(within, *narrowed(table, query.where)), project_id, by):
                 found[group] = _added(found[group], sums) if group in found else sums
-    rows = [CostRow(group, _spent(by, group, sums)) for group, sums in sorted(found.items())]
-    total = _spent((), (), reduce(_added, found.values(), _NOTHING))
-    return CostTable(tuple(by), [row for row in rows if _is_told(by, row)], total)
+    of_calls, about_models = _places(by, _CALL_DIMENSIONS), _places(by, ("model", "provider"))
+    rows = [CostRow(group, _spent(of_calls, group, sums)) for group, sums in sorted(found.items())]
+    total = _spent((), (), tuple(map(sum, zip(*found.values(), strict=True))) or _NOTHING)
+    return CostTable(tuple(by), [row for row in rows if _is_told(about_models, row)], total)
+
+
+def _places(by: Sequence[str], names: Collection[str]) -> Sequence[int]:
+    return [place for place, name in enumerate(by) if name in names]
 
 
 def _parts(project_id: int, query: CubeQuery, by: Sequence[str]) -> Iterator[tuple[Table, ColumnElement[bool]]]:
@@ -79,7 +88,7 @@ def _grouped(
     # Sums of bigint are Decimal on PostgreSQL.
     read: Callable[[Sequence[Any]], _Sums] = tuple if conn.dialect.name == "sqlite" else _whole
     places, first = [finer.index(name) for name in by], len(finer)
-    for row in conn.execute(wanted):
+    for row in conn.execute(wanted).all():
         # Without groups there is a row of nothing even where there is nothing.
         if row[first] is not None:
             yield tuple([row[place] for place in places]), read(row[first:])
@@ -114,28 +123,19 @@ def _added(one: _Sums, other: _Sums) -> _Sums:
     return tuple(map(add, one, other))
 
 
-def _spent(by: Sequence[str], group: _Group, sums: _Sums) -> Spent:
-    calls_of = sums[_RUNS] - sums[_OWN_RUNS]
-    of_calls = calls_of > 0 and any(value and name in _CALL_DIMENSIONS for name, value in zip(by, group, strict=True))
-    both = dict(zip(LEDGER_SUMS, sums, strict=False))
+def _spent(of_calls: Sequence[int], group: _Group, sums: _Sums) -> Spent:
+    """Return sums under their names; ``of_calls`` are the places in a group whose values only calls have."""
+    runs, llm, tools, errors, uncached, read, write, plain, reasoning, nanos, unpriced, length_ns, own_runs, own_ns = sums
+    if runs > own_runs and any(group[place] for place in of_calls):
+        own_runs, own_ns = runs - own_runs, length_ns - own_ns
     return Spent(
-        runs=calls_of if of_calls else sums[_OWN_RUNS],
-        llm_calls=both["llm_calls"],
-        tool_calls=both["tool_calls"],
-        errors=both["errors"],
-        input_tokens=both["uncached_input_tokens"] + both["cache_read_tokens"] + both["cache_write_tokens"],
-        output_tokens=both["plain_output_tokens"] + both["reasoning_tokens"],
-        cache_read_tokens=both["cache_read_tokens"],
-        cache_write_tokens=both["cache_write_tokens"],
-        reasoning_tokens=both["reasoning_tokens"],
-        cost_nanos=both["cost_nanos"],
-        unpriced_calls=both["unpriced_calls"],
-        duration_ns=sums[_DURATION] - sums[_OWN_DURATION] if of_calls else sums[_OWN_DURATION],
-    )
+        own_runs, llm, tools, errors, uncached + read + write, plain + reasoning, read, write, reasoning, nanos, unpriced, own_ns
+    )  # fmt: skip
 
 
-def _is_told(by: Sequence[str], row: CostRow) -> bool:
+def _is_told(about_models: Sequence[int], row: CostRow) -> bool:
     """Leave out groups that say only that there were runs, where the question is about models."""
-    about_models = [value for name, value in zip(by, row.group, strict=True) if name in ("model", "provider")]
+    if not about_models or any(row.group[place] for place in about_models):
+        return True
     spent = row.spent
-    return not about_models or any(about_models) or bool(spent.llm_calls or spent.cost_nanos or spent.input_tokens or spent.output_tokens)
+    return bool(spent.llm_calls or spent.cost_nanos or spent.input_tokens or spent.output_tokens)
