@@ -101,12 +101,13 @@ def test_nothing_but_its_own_form_stops_a_run(client: FlaskClient, sqlite_store:
 
 
 def test_a_key_that_may_only_read_stops_nothing(client: FlaskClient, sqlite_store: Store, sqlite_url: str) -> None:
-    """Where keys are needed, it takes one with the scope all, as every change does."""
+    """Where keys are needed, it takes one with the scope all, as every change does. Nobody else sees the button."""
     guarded = client_of(sqlite_store, sqlite_url, auth=True)
     form = form_of(client)
     for scope, status in (("read", 401), ("ingest", 401), ("all", 303)):
-        key = access.create_key(sqlite_store, "default", "", scope)  # type: ignore[arg-type]
-        assert guarded.post(f"{PATH}/stop", data=form, headers={"Authorization": f"Bearer {key}"}).status_code == status
+        headers = {"Authorization": f"Bearer {access.create_key(sqlite_store, 'default', '', scope)}"}  # type: ignore[arg-type]
+        assert ("Stop this run" in guarded.get(PATH, headers=headers).text) == (scope == "all")
+        assert guarded.post(f"{PATH}/stop", data=form, headers=headers).status_code == status
     assert words_of(client).startswith("Stop requested by key ")
 
 

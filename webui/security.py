@@ -71,6 +71,12 @@ def _scopes() -> tuple[str, ...]:
     return ("read", "ingest") if request.endpoint in _SENDERS_TOO else ("read",)
 
 
+def may_change() -> bool:
+    """Tell whether who asks may also change what others see: what they may not is not offered to them."""
+    lib = library()
+    return not lib.settings.auth or authenticate(lib.store, given_key(), "all") is not None
+
+
 def _may(scopes: tuple[str, ...]) -> str:
     return "change anything" if scopes == ("all",) else "read"
 

@@ -1,5 +1,6 @@
 """The page of one run, and the whole of what a page shows the beginning of."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -20,6 +21,7 @@ from webui.pages.run import RunPage, build_run_page
 from webui.pages.stop import lineage, view_stop
 from webui.reads import reads, run_lore
 from webui.reads_alerts import of_trace, stop_wanted
+from webui.security import may_change
 
 from .alerts import new_form
 
@@ -50,6 +52,8 @@ def run(trace_id: str) -> str | Response:
     state = {"run": asked.run, "view": page.view if page.view != "chain" else "", "mode": asked.mode}
     run_query = "".join(f"&{name}={value}" for name, value in state.items() if value)
     halt = view_stop(trace, page.run, stop_wanted(key, *lineage(trace, page.run)), now_ns())
+    if halt.can_ask and not may_change():
+        halt = replace(halt, can_ask=False)
     beside = {"marks": alert_marks(of_trace(key)), "halt": halt, "form": new_form() if halt.can_ask else ""}
     return render_template("run.html", nav="runs", page=page, run_query=run_query, **beside)
 
