@@ -14,9 +14,12 @@ from operator import itemgetter
 from typing import Any
 
 import msgspec
+import zstandard
 
 from ingest.chain.steps import in_order
 from ingest.model import Decision, Run, Step, Trace, TraceSummary
+
+from .chunks import compress, decompress
 
 TALLY_SUMS = ("traces", "times", "failed", "repeats", "length_ns", "wasted_ns", "nanos")
 """What is summed. Of a tool: calls, failed ones, such as had been made before with the same answer, their time, and what the
@@ -86,13 +89,13 @@ def clip_name(text: str, limit: int = _NAME_BYTES) -> str:
 
 
 def encode_tally(tally: Tally) -> bytes:
-    """Return a tally as it is stored."""
-    return msgspec.msgpack.encode(tally)
+    """Return a tally as it is stored: compressed, because a row of more than a kilobyte takes pages of its own."""
+    return compress(msgspec.msgpack.encode(tally))
 
 
 def decode_tally(data: bytes) -> Tally:
-    """Return a stored tally."""
-    return msgspec.msgpack.decode(data, type=Tally)
+    """Return a stored tally. Older ones are not compressed."""
+    return msgspec.msgpack.decode(decompress(data) if data.startswith(zstandard.FRAME_HEADER) else data, type=Tally)
 
 
 class _Adder:
