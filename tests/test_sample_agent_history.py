@@ -35,7 +35,7 @@ def lived(history: History, most: int | None = None) -> list[tuple[Happening, An
 
 @pytest.fixture(scope="module")
 def fortnight() -> list[tuple[Happening, Answer]]:
-    return lived(History(ENDS, runs=60))
+    return lived(History(ENDS, runs=40))
 
 
 def entries(answer: Answer) -> list[Entry]:
@@ -66,10 +66,10 @@ def test_a_plan_spans_the_days_and_the_clients() -> None:
 
 def test_the_same_seed_lives_through_the_same(fortnight: list[tuple[Happening, Answer]]) -> None:
     """Word for word, token for token; another seed is another history."""
-    again, before = lived(History(ENDS, runs=60), most=25), fortnight[:25]
+    again, before = lived(History(ENDS, runs=40), most=25), fortnight[:25]
     assert [(one, answer.text, answer.reason) for one, answer in again] == [(one, answer.text, answer.reason) for one, answer in before]
     assert sum(tokens_of(entries(answer)) for _, answer in again) == sum(tokens_of(entries(answer)) for _, answer in before)
-    assert plan_history(History(ENDS, runs=60, seed=8)) != plan_history(History(ENDS, runs=60))
+    assert plan_history(History(ENDS, runs=40, seed=8)) != plan_history(History(ENDS, runs=40))
 
 
 def test_the_night_loops_on_one_tool(fortnight: list[tuple[Happening, Answer]]) -> None:

@@ -97,13 +97,13 @@ def test_reminders_until_acknowledged(store: Store) -> None:
     night = Night(store)
     night.arrive(looping(1, 9))
     for calls in range(10, 24):
-        night.pass_time(10 * MINUTE, 30 * SECOND)
+        night.pass_time(10 * MINUTE, MINUTE)
         night.arrive(looping(1, calls))
     assert night.told() == ["firing", "reminder", "reminder"]
     for one in night.alerts():
         acknowledge(store, one, ME, night.now_ns)
     for calls in range(24, 29):
-        night.pass_time(10 * MINUTE, 30 * SECOND)
+        night.pass_time(10 * MINUTE, MINUTE)
         night.arrive(looping(1, calls))
     assert night.told() == ["firing", "reminder", "reminder"]
     with store.engine.connect() as conn:
