@@ -232,6 +232,9 @@ def test_relink_changes_nothing(store: Store, store_url: str) -> None:
     assert said.out == "Linked 1 trace with 7 spans: 0 traces read anew with other facts, 0 rows changed.\n"
     assert clew(store_url, "relink", ID).out == said.out
     assert clew(store_url, "relink", "abc").status == 1
+    other = clew(store_url, "relink", ID, "f" * 32)
+    assert (other.status, other.out) == (1, said.out)
+    assert other.err == f"clew: 1 trace of these is not stored here, the first is {'f' * 32}.\n"
 
 
 def test_reprice_changes_bills_and_says_so(store: Store, store_url: str) -> None:

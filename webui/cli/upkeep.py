@@ -64,6 +64,12 @@ def _relink(store: Store, arguments: argparse.Namespace, settings: Settings) -> 
     )
     if report.failed:
         raise CliError(f"{plural(len(report.failed), 'trace')} could not be linked, the first is {report.failed[0][1].hex()}.")
+    linked = {trace_id for _, trace_id in report.took_ns}
+    unknown = [trace_id.hex() for trace_id in trace_ids_in(" ".join(arguments.traces)) if trace_id not in linked]
+    if unknown:
+        raise CliError(
+            f"{plural(len(unknown), 'trace')} of these {'is' if len(unknown) == 1 else 'are'} not stored here, the first is {unknown[0]}."
+        )
     return 0
 
 
