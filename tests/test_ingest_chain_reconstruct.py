@@ -1,5 +1,6 @@
 """Reconstruction: any set of spans gives a chain, the same for every order, and each call counts once."""
 
+import gc
 import random
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from ingest.chain.ledger import ledger_rows
 from ingest.chain.steps import MAX_DEPTH, in_order
 from ingest.chain.summary import summarise
+from ingest.chain.tree import Node
 from ingest.model import Facts, StoredSpan, Usage
 
 from .builders import agent, asks, chain, llm, no_price, outline, span, span_id, told, tool
@@ -262,6 +264,18 @@ def test_order_and_repetition_change_nothing(spans: list[StoredSpan], chance: ra
 
     assert msgspec.json.encode(chain(*shuffled)) == straight
     assert msgspec.json.encode(spans) == before
+
+
+def test_what_a_trace_was_made_of_goes_with_it() -> None:
+    """No garbage collection is needed, which would look through thousands of steps in the middle of a page."""
+    gc.collect()
+    gc.disable()
+    try:
+        trace = chain(agent(1, "clerk"), llm(2, 1), tool(3, "search", 2))
+        assert not any(isinstance(one, Node) for one in gc.get_objects())
+        assert not gc.is_tracked(trace.runs[0].steps[0])
+    finally:
+        gc.enable()
 
 
 @settings(max_examples=300, deadline=None)

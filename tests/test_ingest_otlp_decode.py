@@ -239,6 +239,15 @@ def test_invalid_utf8_is_mended_and_named() -> None:
     assert second.repaired == []
 
 
+def test_both_encodings_name_what_was_changed_in_one_order() -> None:
+    """Else one span sent twice, once in each, would be two versions of it."""
+    spoiled = pb_span(attributes={"input": "a\0b"}, end_time_unix_nano=0, name="n\0")
+    plain = json_span(attributes=json_attributes(input={"stringValue": "a\0b"}), endTimeUnixNano=0, name="n\0")
+    found = only(traces(spoiled).SerializeToString())
+    assert found.repaired == ["end_time: missing", "attributes.input: NUL", "name: NUL"]
+    assert only_json(json_traces(plain)).repaired == found.repaired
+
+
 def test_times_are_never_lost() -> None:
     """Of two times a missing one takes the other's place; wrong orders and magnitudes stay; what no column holds is clamped."""
 

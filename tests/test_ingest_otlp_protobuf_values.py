@@ -6,6 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
+from ingest.otlp import protobuf_values
 from ingest.otlp.decoded import MOST_ATTRIBUTES
 from ingest.otlp.protobuf_values import Remarkable, attributes_as_before, attributes_of
 
@@ -86,5 +87,4 @@ def test_more_attributes_than_are_kept_are_left_to_the_other_reading() -> None:
 def test_what_is_remembered_is_bounded() -> None:
     for n in range(25_000):
         attributes_as_before([KeyValue(key="n", value=AnyValue(string_value=str(n))).SerializeToString()])
-    remembered = attributes_as_before.__globals__["_read_pair"].__self__
-    assert len(remembered) <= 10_000
+    assert len(protobuf_values._PAIRS) <= 10_000

@@ -16,6 +16,7 @@ from ingest.store.reader import read_trace
 from webui.cli.rulebook import make_rulebook
 
 from .builders import TRACE_ID
+from .webui_app import client_of
 from .wire import agent_span, link_all, llm_span, store_spans, tool_span
 
 
@@ -60,6 +61,7 @@ def test_the_kept_chain_is_the_one_made_anew(store: Store) -> None:
 
 def test_linking_again_changes_nothing(store: Store) -> None:
     stored_long(store, long_run())
+    assert kept(store)
     assert relink_all(store, None, time.time_ns() + 10**12, make_rulebook(store)).changed == 0
 
 
@@ -83,13 +85,31 @@ def test_what_time_changes_and_what_is_short_is_not_kept(store: Store, spans: li
 def test_a_chain_that_cannot_be_read_is_none(store: Store) -> None:
     """One that another version kept in another shape."""
     stored_long(store, long_run())
+    assert kept(store)
     with store.write() as cursor:
         cursor.execute("UPDATE long_chain SET body = (SELECT facts FROM chunk LIMIT 1)")
     assert kept(store) is None
 
 
+def test_pages_and_the_api_read_it(sqlite_store: Store, sqlite_url: str) -> None:
+    """With the answers that reconstructing gives, which is no longer possible once the spans' facts are gone."""
+    stored_long(sqlite_store, long_run())
+    path = f"/api/v1/traces/{TRACE_ID.hex()}"
+    with sqlite_store.write() as cursor:
+        cursor.execute("ALTER TABLE long_chain RENAME TO aside")
+        cursor.execute("CREATE TABLE long_chain AS SELECT * FROM aside WHERE 0")
+    made_anew = client_of(sqlite_store, sqlite_url).get(path).data
+    with sqlite_store.write() as cursor:
+        cursor.execute("INSERT INTO long_chain SELECT * FROM aside")
+        cursor.execute("DELETE FROM chunk")
+    client = client_of(sqlite_store, sqlite_url)
+    assert client.get(path).data == made_anew
+    assert "2,001" in client.get(f"/traces/{TRACE_ID.hex()}").text
+
+
 def test_it_is_deleted_with_its_trace(store: Store) -> None:
     stored_long(store, long_run())
+    assert kept(store)
     purge(store, time.time_ns() + 10**12, time.time_ns())
     with store.engine.connect() as conn:
         assert conn.execute(text("SELECT count(*) FROM long_chain")).scalar_one() == 0

@@ -44,7 +44,7 @@ def serve(settings: Settings, ready: Ready) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _stop)
     # What is loaded now lives as long as the process, and traces are trees that die all at once: looking for garbage more
-    # seldom finds just as much, and a run of 10,000 steps is read in two thirds of the time.
+    # seldom finds just as much.
     gc.freeze()
     gc.set_threshold(200_000, 20, 50)
     host = url_host(settings.host)

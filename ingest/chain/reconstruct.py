@@ -142,7 +142,7 @@ def _nodes_of(plan: RunPlan) -> list[Node]:
         node = stack.pop()
         if node is not plan.anchor:
             nodes.append(node)
-            if node.kind == "agent" and is_agent(node):
+            if is_agent(node):
                 continue
         if node.children:
             stack.extend(reversed(node.children))

@@ -64,13 +64,13 @@ def in_order(steps: Sequence[Step]) -> Iterable[Step]:
 
 def _step(node: Node, tools: "ToolBook", price: Price) -> Step:
     span, facts, kind = node.span, node.facts, node.kind
-    agent = kind == "agent" and is_agent(node)
+    agent = is_agent(node)
     step = Step(
         span_id=span.span_id,
         kind="agent" if agent else _STEP_KIND.get(kind, "other"),
         name=(facts.agent_name or span.name) if agent else (facts.tool_name or span.name) if kind == "tool" else span.name,
         started_ns=span.start_ns,
-        ended_ns=span.end_ns if span.end_ns > span.start_ns else span.start_ns,
+        ended_ns=max(span.end_ns, span.start_ns),
         thought=facts.thought,
         operation=facts.operation,
         input=facts.input,
@@ -174,7 +174,7 @@ def derive_decision(facts: Facts, tools: Sequence[str]) -> Decision | None:
     """Read a branch point from a call that was offered tools and asked for some."""
     if not facts.tool_requests or not tools:
         return None
-    chosen = tuple(dict.fromkeys([request.name for request in facts.tool_requests]))
+    chosen = tuple(dict.fromkeys(request.name for request in facts.tool_requests))
     return Decision(chosen=", ".join(chosen), source="derived", alternatives=_options(tuple(tools), chosen))
 
 
@@ -305,7 +305,7 @@ class _Executions:
             facts = node.facts
             if facts.tool_call_id is not None and node.kind != "llm":
                 self._by_id.setdefault(facts.tool_call_id, []).append(node)
-            for name in _names_of(node) if node.kind in _EXECUTE else ():
+            for name in _names_of(node):
                 known = self._by_name.get(name)
                 if known is None:
                     known = self._by_name[name] = deque()
@@ -338,8 +338,6 @@ class _Executions:
     def _may_take(self, node: Node, request: ToolRequest, asker: Node) -> bool:
         return id(node) not in self._taken and node.span.end_ns >= asker.span.start_ns and not _other_id(node, request)
 
-
-_EXECUTE = frozenset({"tool", "handoff", "agent"})
 
 _MOST_AT_ONCE = 32
 """How many tools of one name a model asks for in one reply, for all that matters here."""

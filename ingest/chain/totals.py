@@ -26,7 +26,7 @@ def own_totals(steps: Sequence[Step]) -> Totals:
             totals.errors += 1
         if step.usage is not None:
             usages.append(step.usage)
-            totals.unpriced_calls += step.cost_nanos is None
+            totals.unpriced_calls += is_unpriced(step)
         if step.cost_nanos is not None:
             totals.cost_nanos = (totals.cost_nanos or 0) + step.cost_nanos
     totals.usage = _sum_usages(usages)

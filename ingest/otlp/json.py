@@ -18,7 +18,6 @@ from .json_values import (
     Json,
     WrongType,
     attributes_of,
-    cut_off,
     integer,
     load,
     objects,
@@ -27,7 +26,7 @@ from .json_values import (
     text,
     value_of,
 )
-from .repair import REPAIRED_KEY, in_order, in_range, note, span_times, well_formed
+from .repair import REPAIRED_KEY, cut_off, in_order, in_range, note, span_times, well_formed
 
 _KINDS = trace_pb2.Span.SpanKind.DESCRIPTOR
 _CODES = trace_pb2.Status.StatusCode.DESCRIPTOR

@@ -12,7 +12,7 @@ import orjson
 from google.protobuf.descriptor import EnumDescriptor
 
 from .decoded import MOST_ATTRIBUTES, MOST_LEVELS, NESTED_TOO_DEEPLY, TooLarge, Undecodable
-from .repair import note, well_formed, without_nul
+from .repair import cut_off, note, well_formed, without_nul
 
 Json = dict[str, Any]
 
@@ -132,15 +132,6 @@ def one_of_enum(found: Any, names: EnumDescriptor, where: str, notes: list[str])
         note(notes, where, "unknown name")
         return 0
     return small(found, where, notes, -_INT32, _INT32 - 1)
-
-
-def cut_off(items: Sequence[object], where: str, notes: list[str]) -> int:
-    """Return how many items are beyond the bound, and note it."""
-    dropped = len(items) - MOST_ATTRIBUTES
-    if dropped <= 0:
-        return 0
-    note(notes, where, f"{dropped} beyond the first {MOST_ATTRIBUTES} dropped")
-    return dropped
 
 
 def attributes_of(parent: Json, where: str, notes: list[str]) -> tuple[dict[str, Any], int]:

@@ -12,8 +12,8 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from ingest.model import Event, Link, LogRecord, Resource, Scope, Span
 
 from .decoded import MOST_ATTRIBUTES, MOST_SPANS, DecodedLogs, DecodedSpans, TooLarge, Undecodable, bad_id
-from .protobuf_values import Remarkable, SpanParts, attributes_as_before, attributes_of, cut_off, text_of, value_of
-from .repair import in_order, in_range, note, span_times
+from .protobuf_values import Remarkable, SpanParts, attributes_as_before, attributes_of, text_of, value_of
+from .repair import cut_off, in_order, in_range, note, span_times
 from .wire import Field, Malformed, TooManyFields, cut, mend
 
 _MENDED_BYTES = 1 << 18
@@ -172,18 +172,19 @@ def _read_span(data: bytes, sender: Sender, changed: list[str], now_ns: int) -> 
     if len(data) < _MENDED_BYTES:
         try:
             parts: Any = SpanParts.FromString(data)
-            return _span(parts, (attributes_as_before(parts.attributes), 0), sender, changed.copy(), now_ns)
+            return _span(parts, attributes_as_before(parts.attributes), sender, changed.copy(), now_ns)
         except (DecodeError, Remarkable):
             pass
     message, notes = _parse(trace_pb2.Span, data)
-    notes = changed + notes
-    return _span(message, attributes_of(message.attributes, "attributes", notes), sender, notes, now_ns)
+    return _span(message, None, sender, changed + notes, now_ns)
 
 
-def _span(message: trace_pb2.Span, read: tuple[dict[str, Any], int], sender: Sender, notes: list[str], now_ns: int) -> Span:
+def _span(message: trace_pb2.Span, read: dict[str, Any] | None, sender: Sender, notes: list[str], now_ns: int) -> Span:
+    """Return a span; ``read`` are its attributes where they are read already."""
     parent = _check_ids(message)
     start_ns, end_ns = span_times(message.start_time_unix_nano, message.end_time_unix_nano, now_ns, notes)
-    attributes, cut_attributes = read
+    # What is changed is noted in the same order as in JSON, so that both give the very same span.
+    attributes, cut_attributes = (read, 0) if read is not None else attributes_of(message.attributes, "attributes", notes)
     resource, scope = sender
     dropped_events, dropped_links = message.dropped_events_count, message.dropped_links_count
     events: list[Event] = []

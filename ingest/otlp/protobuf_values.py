@@ -15,21 +15,12 @@ from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from .decoded import MOST_ATTRIBUTES, MOST_LEVELS, NESTED_TOO_DEEPLY
-from .repair import note, without_nul
+from .repair import cut_off, note, without_nul
 
 
 def text_of(text: str, where: str, notes: list[str]) -> str:
     """Return a text without NULs."""
     return without_nul(text, where, notes) if "\0" in text else text
-
-
-def cut_off(items: Sequence[object], where: str, notes: list[str]) -> int:
-    """Return how many items are beyond the bound, and note it."""
-    dropped = len(items) - MOST_ATTRIBUTES
-    if dropped <= 0:
-        return 0
-    note(notes, where, f"{dropped} beyond the first {MOST_ATTRIBUTES} dropped")
-    return dropped
 
 
 def attributes_of(pairs: Sequence[common_pb2.KeyValue], where: str, notes: list[str]) -> tuple[dict[str, Any], int]:
@@ -190,11 +181,11 @@ def _any_pair(data: bytes) -> tuple[str, Any]:
     return pair.key, found
 
 
-_read_pair = _Pairs().__getitem__
+_PAIRS = _Pairs()
 
 
 def attributes_as_before(parts: Sequence[bytes]) -> dict[str, Any]:
     """Return attributes, most of them as they were read before. Raises ``Remarkable``, ``DecodeError``."""
     if len(parts) > MOST_ATTRIBUTES:
         raise Remarkable
-    return dict(map(_read_pair, parts))
+    return dict(map(_PAIRS.__getitem__, parts))

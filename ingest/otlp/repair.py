@@ -4,9 +4,12 @@ NUL and halves of surrogate pairs become U+FFFD, since PostgreSQL and UTF-8 have
 stay floats: the store's encoding holds them, and the API writes them as text.
 """
 
+from collections.abc import Sequence
 from operator import attrgetter
 
 from ingest.model import Event
+
+from .decoded import MOST_ATTRIBUTES
 
 LAST_NS = 2**63 - 1
 """The last time that a signed 64-bit column holds, in the year 2262."""
@@ -39,6 +42,15 @@ def without_nul(text: str, where: str, notes: list[str]) -> str:
     """Replace the NULs of a text that has some."""
     note(notes, where, "NUL")
     return text.replace("\0", "\ufffd")
+
+
+def cut_off(items: Sequence[object], where: str, notes: list[str]) -> int:
+    """Return how many items are beyond the bound, and note it."""
+    dropped = len(items) - MOST_ATTRIBUTES
+    if dropped <= 0:
+        return 0
+    note(notes, where, f"{dropped} beyond the first {MOST_ATTRIBUTES} dropped")
+    return dropped
 
 
 def in_range(time_ns: int, where: str, notes: list[str]) -> int:

@@ -71,11 +71,10 @@ def derive(project_id: int, trace: Trace, price_version: PriceVersion, inspect: 
         "ledger": [(*key, place, *_ledger_row(entry, price_version)) for place, entry in enumerate(ledger_rows(trace, ""))],
         "reference": sorted(_references(key, trace.runs)),
         "finding": _findings(key, trace, inspect),
+        "long_chain": [] if (kept := encode_chain(trace)) is None else [(*key, kept)],
     }
     signs = [*signs_of(trace), *map(_sign_of, rows["finding"])]
     line = summarise(trace)
-    kept = encode_chain(trace)
-    rows["long_chain"] = [] if kept is None else [(*key, kept)]
     rows["tally"] = [] if line is None else [(*key, encode_tally(tally_of(trace, line, counted(signs), branches)))]
     shown = [] if line is None else [_sign_row(key, trace, sign) for sign in signs]
     return Derived(rows, options, _branch_rows(project_id, branches), shown)

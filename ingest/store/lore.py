@@ -94,7 +94,7 @@ def read_habit(conn: Connection, project_id: int, state: State) -> Habit:
     """Return what the agent chose in like states of its latest runs, the asking run's own choice included.
 
     Like is: the same question, the same options, and the same choice before; where that happened fewer than five times,
-    whatever was chosen before.
+    whatever was chosen before. Of more than ``_MOST_DECISIONS`` like ones any are taken: to sort them costs more than to count them.
     """
     question = None if state.made.question is None else clip(preview(state.made.question) or "", _QUESTION_BYTES)
     before = None if state.before is None else clip(state.before, _VALUE_BYTES)

@@ -57,7 +57,8 @@ def _days(asked: str | None, settings: Settings) -> float:
 
 
 def _relink(store: Store, arguments: argparse.Namespace, settings: Settings) -> int:
-    report, read_anew = _relink_some(store, arguments.traces) if arguments.traces else _relink_all(store)
+    named = _named(arguments.traces)
+    report, read_anew = _relink_some(store, named) if named else _relink_all(store)
     print(
         f"Linked {plural(report.traces, 'trace')} with {plural(report.spans, 'span')}: "
         f"{plural(read_anew, 'trace')} read anew with other facts, {plural(report.changed, 'row')} changed."
@@ -65,7 +66,7 @@ def _relink(store: Store, arguments: argparse.Namespace, settings: Settings) -> 
     if report.failed:
         raise CliError(f"{plural(len(report.failed), 'trace')} could not be linked, the first is {report.failed[0][1].hex()}.")
     linked = {trace_id for _, trace_id in report.took_ns}
-    unknown = [trace_id.hex() for trace_id in trace_ids_in(" ".join(arguments.traces)) if trace_id not in linked]
+    unknown = [trace_id.hex() for trace_id in named if trace_id not in linked]
     if unknown:
         raise CliError(
             f"{plural(len(unknown), 'trace')} of these {'is' if len(unknown) == 1 else 'are'} not stored here, the first is {unknown[0]}."
@@ -81,10 +82,14 @@ def _relink_all(store: Store) -> tuple[LinkReport, int]:
         return relink_all(store, None, time.time_ns(), make_rulebook(store), move), read_anew
 
 
-def _relink_some(store: Store, asked: Sequence[str]) -> tuple[LinkReport, int]:
+def _named(asked: Sequence[str]) -> list[bytes]:
     trace_ids = trace_ids_in(" ".join(asked))
     if len(trace_ids) != len(set(asked)):
         raise CliError("Each trace is named by its whole id of 32 hex digits.")
+    return trace_ids
+
+
+def _relink_some(store: Store, trace_ids: Sequence[bytes]) -> tuple[LinkReport, int]:
     keys = [(project.id, trace_id) for project in list_projects(store) for trace_id in trace_ids]
     return link_traces(store, keys, time.time_ns(), make_rulebook(store)), 0
 

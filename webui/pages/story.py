@@ -108,7 +108,8 @@ def _tells(step: Step) -> bool:
     return step.kind in _TELLING or (step.decision is not None and step.decision.source == "declared")
 
 
-_TELLING = frozenset(("agent", "fallback", "breaker", "handoff", "guardrail"))
+_WORDS = {"fallback": "Fell back: ", "breaker": "Breaker: ", "handoff": "Handed off to "}
+_TELLING = frozenset((*_WORDS, "agent", "guardrail"))
 
 
 def _same_as(item: Placed) -> tuple[str, ...]:
@@ -132,9 +133,8 @@ def _clause_of(item: Placed, often: Counter[tuple[str, ...]]) -> Clause | None:
         return Clause("Called sub-agent ", clip(step.name, 80), times, item.key, str(step.index), bad=False)
     if same:
         return _choice(item, times)
-    words = {"fallback": "Fell back: ", "breaker": "Breaker: ", "handoff": "Handed off to "}
-    if step.kind in words:
-        return Clause(words[step.kind], clip(step.name, 80), "", item.key, str(step.index), bad=False)
+    if step.kind in _WORDS:
+        return Clause(_WORDS[step.kind], clip(step.name, 80), "", item.key, str(step.index), bad=False)
     if step.kind == "guardrail" and is_cause(step):
         return Clause("Stopped by guardrail ", clip(step.name, 80), "", item.key, str(step.index), bad=True)
     return None
