@@ -112,7 +112,7 @@ def test_parts_end_with_their_supervisor(tmp_path: Path) -> None:
 def test_a_part_that_dies_ends_the_whole(tmp_path: Path) -> None:
     """Nothing is restarted silently: the error is one line and the status is 1. Ctrl-C is no error."""
     with running(tmp_path) as up:
-        worker = next(part for part in up.parts if "worker" in part.cmdline())
+        worker = next(part for part in up.parts if part.name() == "clew worker")
         worker.kill()
         status, errors, _ = up.end()
         assert (status, errors) == (1, "clew: The worker part ended by signal 9.\n")

@@ -1,30 +1,31 @@
 """A part's process under ``clew up``: ready to begin, waiting for the word, telling ``clew up`` what goes wrong."""
 
 import argparse
-import os
 import signal
-import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 
 from .errors import sentence
 from .logs import start_logging
 from .opening import read_settings, store_address
-from .parser import SETTING_OPTIONS
 from .part import find_runner
 from .supervised import Supervision
 
 
-def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run the part that the command line names, when told to begin."""
-    arguments = _parse(argv)
-    supervision = Supervision(arguments.supervised)
+def run_part(name: str, arguments: argparse.Namespace, environ: Mapping[str, str], supervision: Supervision) -> int:
+    """Run a part when told to begin, and return its exit status."""
+    # Until a part has handlers of its own, Ctrl-C ends it without a word: clew up tells what there is to tell.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _call_it(f"clew {name}")
     try:
-        start = find_runner(arguments.command)
+        start = find_runner(name)
         settings = read_settings(arguments, environ)
         start_logging(settings.log_format)
         address = supervision.wait_to_begin()
-        if arguments.command == "demo":
+        if name == "demo":
             start(settings, address, lambda line: supervision.report("say", line))
         else:
             start(settings, lambda part, url: supervision.report("ready", part, url or store_address(settings)))
@@ -36,17 +37,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     return 0
 
 
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command")
-    parser.add_argument("--debug", action="store_true")
-    parser.add_argument("--supervised", nargs=2, type=int, required=True)
-    for name in SETTING_OPTIONS:
-        parser.add_argument(f"--{name.replace('_', '-')}")
-    return parser.parse_args(argv)
-
-
-if __name__ == "__main__":
-    # Until a part has handlers of its own, Ctrl-C ends it without a word: clew up tells what there is to tell.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    sys.exit(main(sys.argv[1:], os.environ))
+def _call_it(name: str) -> None:
+    """Give this process a name of its own in ``top`` and ``ps -o comm``, where the system is Linux."""
+    with suppress(OSError):
+        Path("/proc/self/comm").write_text(name, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The ``clew`` command. It imports next to nothing itself, because ``clew up`` stays in memory for months."""
+"""The ``clew`` command. It imports next to nothing itself: each command brings what it needs."""
 
 import os
 import sys

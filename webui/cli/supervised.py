@@ -24,8 +24,6 @@ class Supervision:
 
     def __init__(self, fds: Sequence[int]) -> None:
         read_fd, write_fd = fds
-        for fd in fds:
-            os.set_inheritable(fd, False)
         self._orders = os.fdopen(read_fd, "r", encoding="utf-8")
         self._reports = os.fdopen(write_fd, "w", encoding="utf-8")
 

@@ -1,25 +1,29 @@
 """``clew up``: migrates, then runs ingest, web and worker as processes of their own until one ends or it is told to stop.
 
-This process only watches, and imports nothing of what its parts need. All start at once, since importing is most of a start;
-each then waits until the store is migrated.
+Importing is most of a start, and the parts need mostly the same: this process imports that once, while another migrates, and
+forks the parts, which share its memory. From then on it only watches.
 """
 
 import argparse
+import gc
 import json
+import multiprocessing
 import os
 import selectors
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
+from .child import run_part
 from .errors import CliError
-from .parser import SETTING_OPTIONS
-from .supervised import ready_line
+from .part import find_runner
+from .supervised import Supervision, ready_line
 
 PARTS = ("ingest", "web", "worker")
+_MOST_NEEDED = "worker"
+"""Of what this part needs, the others need nearly all too."""
+
 _LISTENERS = {"otlp-http", "otlp-grpc", "web", "worker"}
 """Who says that it is ready: the ingest part twice, once for each of its protocols."""
 
@@ -28,11 +32,12 @@ _STOP_S = 13.0
 
 _POLL_S = 0.05
 
+_FORK = multiprocessing.get_context("fork")
+
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Run until SIGTERM or Ctrl-C, then return 0. Raises ``CliError`` where a part fails, with what it said."""
-    del environ  # The parts inherit it, and check it.
-    supervisor = Supervisor(arguments)
+    supervisor = Supervisor(arguments, environ)
     try:
         supervisor.run()
     finally:
@@ -43,18 +48,23 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 class Part:
     """A part's process, seen from ``clew up``."""
 
-    def __init__(self, name: str, options: list[str]) -> None:
+    def __init__(self, name: str, live: Callable[[str, Supervision], int]) -> None:
+        """Fork a process that lives as told: ``live`` is called in it and returns its exit status."""
         self.name = name
         self.problem = ""
-        child_reads, self._orders = os.pipe()
-        self.reports, child_writes = os.pipe()
-        fds = (child_reads, child_writes)
-        # -P: a module in the directory where somebody happens to be must not stand in for one of ours.
-        command = [sys.executable, "-P", "-m", "webui.cli.child", name, *options, "--supervised", str(child_reads), str(child_writes)]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=fds)
-        for fd in fds:
+        self._child_ends, self._own_ends = _crossed_pipes()
+        self.reports, self._orders = self._own_ends
+        self._live = live
+        self.process = _FORK.Process(target=self._be_born, name=name)
+        self.process.start()
+        for fd in self._child_ends:
             os.close(fd)
         self._rest = b""
+
+    def _be_born(self) -> None:
+        """Run in the new process. The supervisor's ends must not be held here: that they close is how a part hears of its end."""
+        self.close()
+        sys.exit(self._live(self.name, Supervision(self._child_ends)))
 
     def begin(self, told: str = "") -> None:
         """Give the word to begin; a part that has ended meanwhile does not hear it."""
@@ -71,20 +81,34 @@ class Part:
         *lines, self._rest = (self._rest + data).split(b"\n")
         return [json.loads(line) for line in lines]
 
+    def end(self, deadline: float) -> int:
+        """Wait for its end until a monotonic time, then end it by force; returns its status, the negative signal where that ended it."""
+        self.process.join(max(deadline - time.monotonic(), _POLL_S))
+        if self.process.exitcode is None:
+            self.process.kill()
+            self.process.join()
+        assert self.process.exitcode is not None
+        return self.process.exitcode
+
     def close(self) -> None:
         """Close both pipes."""
-        os.close(self._orders)
-        os.close(self.reports)
+        for fd in self._own_ends:
+            os.close(fd)
+
+
+def _crossed_pipes() -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return two pairs of descriptors, each to read from and to write to what the other writes and reads."""
+    child_reads, own_writes = os.pipe()
+    own_reads, child_writes = os.pipe()
+    return (child_reads, child_writes), (own_reads, own_writes)
 
 
 class Supervisor:
     """Starts the parts, tells when each is ready, and stops all together."""
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        options = [word for name in SETTING_OPTIONS if (value := getattr(arguments, name, None)) is not None
-                   for word in (f"--{name.replace('_', '-')}", value)]  # fmt: skip
-        self._options = [*options, *(["--debug"] if arguments.debug else [])]
-        self._has_demo = arguments.demo
+    def __init__(self, arguments: argparse.Namespace, environ: Mapping[str, str]) -> None:
+        self._arguments = arguments
+        self._environ = environ
         self._selector = selectors.DefaultSelector()
         self._running: list[Part] = []
         self._ready: set[str] = set()
@@ -97,6 +121,9 @@ class Supervisor:
         """Run until told to stop. Raises ``CliError`` where a part fails."""
         self._listen_for_signals()
         self._start("migrate").begin()
+        find_runner(_MOST_NEEDED)
+        # What is loaded now is no garbage, and a collector that looked at it in a part would copy the memory it shares.
+        gc.freeze()
         for name in PARTS:
             self._start(name)
         while not self._stopping:
@@ -115,10 +142,20 @@ class Supervisor:
         self._selector.register(self._wake_reads, selectors.EVENT_READ, None)
 
     def _start(self, name: str) -> Part:
-        part = Part(name, self._options)
+        part = Part(name, self._live)
         self._running.append(part)
         self._selector.register(part.reports, selectors.EVENT_READ, part)
         return part
+
+    def _live(self, name: str, supervision: Supervision) -> int:
+        """Be a part, in its process: what is the supervisor's is let go of."""
+        signal.set_wakeup_fd(-1)
+        os.close(self._wake_reads)
+        os.close(self._wake_writes)
+        self._selector.close()
+        for other in self._running:
+            other.close()
+        return run_part(name, self._arguments, self._environ, supervision)
 
     def _hear(self, part: Part) -> None:
         reports = part.read()
@@ -142,7 +179,7 @@ class Supervisor:
             self._otlp_url = url
         if self._ready == _LISTENERS:
             print(f"Clew is up: {self._web_url} (Ctrl-C ends it)", flush=True)
-            if self._has_demo:
+            if self._arguments.demo:
                 self._start("demo").begin(f"{self._web_url} {self._otlp_url}")
 
     def _end(self, part: Part) -> None:
@@ -150,7 +187,7 @@ class Supervisor:
         self._selector.unregister(part.reports)
         self._running.remove(part)
         part.close()
-        status = part.process.wait()
+        status = part.end(time.monotonic() + _STOP_S)
         if status == 0 and part.name == "migrate":
             for other in self._running:
                 other.begin()
@@ -164,17 +201,9 @@ class Supervisor:
             part.process.terminate()
         deadline = time.monotonic() + _STOP_S
         for part in self._running:
-            _wait(part.process, deadline)
+            part.end(deadline)
             part.close()
         self._running = []
-
-
-def _wait(process: "subprocess.Popen[Any]", deadline: float) -> None:
-    try:
-        process.wait(max(deadline - time.monotonic(), _POLL_S))
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _ignore(number: int, frame: object) -> None:
