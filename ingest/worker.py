@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from .settings import Settings
 from .store.engine import Store, StoreBusy, open_store
-from .store.linker import Pace, Rulebook, link_dirty, link_silent
+from .store.linker import BATCH_SPANS, BATCH_TRACES, Pace, Rulebook, link_dirty, link_silent
 from .store.maintenance import purge
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,8 @@ def run_until(stop: threading.Event, store: Store, rules: Rulebook, clock_ns: Ca
     worked = untidy = False
     while not stop.is_set():
         try:
-            linked = link_dirty(store, clock_ns, rules, pace).traces
+            report = link_dirty(store, clock_ns, rules, pace)
+            linked = report.traces
             if clock_ns() - swept_ns >= _SWEEP_NS:
                 linked += link_silent(store, clock_ns, rules, pace).traces
                 if untidy and not worked:
@@ -91,7 +92,8 @@ def run_until(stop: threading.Event, store: Store, rules: Rulebook, clock_ns: Ca
             log.warning("the store cannot be written now: %s", error)
             stop.wait(_BUSY_S)
             continue
-        if linked:
-            worked = untidy = True
-        else:
+        worked = worked or linked > 0
+        untidy = untidy or linked > 0
+        # Where less than a batch was due, more may gather: each transaction costs the same for one trace as for sixty.
+        if report.traces < BATCH_TRACES and report.spans < BATCH_SPANS[store.dialect]:
             stop.wait(POLL_S)

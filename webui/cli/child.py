@@ -1,6 +1,7 @@
 """A part's process under ``clew up``: ready to begin, waiting for the word, telling ``clew up`` what goes wrong."""
 
 import argparse
+import os
 import signal
 import traceback
 from collections.abc import Mapping
@@ -13,6 +14,9 @@ from .opening import read_settings, store_address
 from .part import find_runner
 from .supervised import Supervision
 
+_YIELDS = {"ingest": 5}
+"""How much a part yields where all want the processor: senders can wait, and send again; who reads and what watches must not."""
+
 
 def run_part(name: str, arguments: argparse.Namespace, environ: Mapping[str, str], supervision: Supervision) -> int:
     """Run a part when told to begin, and return its exit status."""
@@ -20,6 +24,7 @@ def run_part(name: str, arguments: argparse.Namespace, environ: Mapping[str, str
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _call_it(f"clew {name}")
+    os.nice(_YIELDS.get(name, 0))
     try:
         start = find_runner(name)
         settings = read_settings(arguments, environ)
