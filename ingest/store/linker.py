@@ -221,14 +221,13 @@ def _rows_by_trace(tx: Transaction, table: str, columns: Sequence[str], project_
 
 # --- what is due --------------------------------------------------------------------------------------------------
 
-# The last column: whether a trace that has to wait need not, because it rests and has grown by a quarter since it was linked.
-# Growth by a factor keeps the cost of all its linkings linear in its size.
+# The last columns: when it last grew, and whether by a quarter since it was linked.
 _DIRTY = text(
-    "SELECT project_id, trace_id, last_seen_ns <= :now AND 4 * (version - COALESCE(linked_version, 0)) >= version FROM trace "
+    "SELECT project_id, trace_id, last_seen_ns, 4 * (version - COALESCE(linked_version, 0)) >= version FROM trace "
     "WHERE dirty_ns IS NOT NULL AND dirty_ns <= :now ORDER BY dirty_ns LIMIT :most"
 )
 _SILENT = text(
-    "SELECT project_id, trace_id, false FROM summary WHERE lost_after_ns IS NOT NULL AND lost_after_ns <= :now "
+    "SELECT project_id, trace_id, lost_after_ns, false FROM summary WHERE lost_after_ns IS NOT NULL AND lost_after_ns <= :now "
     "ORDER BY lost_after_ns LIMIT :most"
 )
 
@@ -237,28 +236,47 @@ _BRIEF_NS = 20_000_000
 _RETRY_NS = 60_000_000_000
 
 
+class Due(NamedTuple):
+    """A trace that changed since it was linked."""
+
+    key: TraceKey
+    last_seen_ns: int
+    has_grown: bool
+    """By a quarter since it was linked: growth by a factor keeps the cost of all its linkings linear in its size."""
+
+
+class _Wait(NamedTuple):
+    until_ns: int
+    took_ns: int | None
+    """How long linking took; None where it failed."""
+
+    def is_over(self, due: Due, now_ns: int) -> bool:
+        """A trace that rests need not wait to the end: it may be whole. One that goes on for ever must rest as long as it took."""
+        if now_ns >= self.until_ns:
+            return True
+        return self.took_ns is not None and now_ns - due.last_seen_ns >= (REST_NS if due.has_grown else max(REST_NS, self.took_ns))
+
+
 class Pace:
     """Remembers which traces have to wait, so that one that keeps growing costs a constant share of the time."""
 
     def __init__(self) -> None:
-        self._not_before: dict[TraceKey, int] = {}
-        self._failed: set[TraceKey] = set()
+        self._waits: dict[TraceKey, _Wait] = {}
 
-    def ready(self, due: Iterable[tuple[TraceKey, bool]], now_ns: int) -> list[TraceKey]:
-        """Return the keys that need not wait any longer; of those that only took long, also those that may be linked early."""
-        self._not_before = {key: at for key, at in self._not_before.items() if at > now_ns}
-        self._failed &= self._not_before.keys()
-        return [key for key, early in due if key not in self._not_before or (early and key not in self._failed)]
+    def ready(self, due: Iterable[Due], now_ns: int) -> list[TraceKey]:
+        """Return the keys that need not wait any longer."""
+        self._waits = {key: wait for key, wait in self._waits.items() if wait.until_ns > now_ns}
+        return [one.key for one in due if one.key not in self._waits or self._waits[one.key].is_over(one, now_ns)]
 
     def note(self, report: LinkReport, now_ns: int) -> None:
         """Let each trace wait twice as long as linking it took, and one that failed for a minute."""
-        self._not_before.update((key, now_ns + _PATIENCE * took) for key, took in report.took_ns.items() if took > _BRIEF_NS)
-        self._not_before.update((key, now_ns + _RETRY_NS) for key in report.failed)
-        self._failed.update(report.failed)
+        slow = {key: took for key, took in report.took_ns.items() if took > _BRIEF_NS}
+        self._waits.update((key, _Wait(now_ns + _PATIENCE * took, took)) for key, took in slow.items())
+        self._waits.update((key, _Wait(now_ns + _RETRY_NS, None)) for key in report.failed)
 
     def waiting(self) -> int:
         """Return how many traces wait."""
-        return len(self._not_before)
+        return len(self._waits)
 
 
 def link_dirty(store: Store, clock_ns: Callable[[], int], rules: Rulebook, pace: Pace) -> LinkReport:
@@ -284,7 +302,7 @@ def _link_due(store: Store, due: TextClause, rest_ns: int, work: _Clockwork) -> 
     with store.engine.connect() as conn:
         # Those that wait were marked first and would fill the batch for as long as they wait.
         found = conn.execute(due, {"now": now_ns - rest_ns, "most": BATCH_TRACES + work.pace.waiting()}).all()
-    due_now = (((project_id, bytes(trace_id)), bool(early)) for project_id, trace_id, early in found)
+    due_now = (Due((project_id, bytes(trace_id)), seen_ns, bool(grown)) for project_id, trace_id, seen_ns, grown in found)
     keys = work.pace.ready(due_now, now_ns)[:BATCH_TRACES]
     report = link_traces(store, keys, now_ns, work.rules)
     if keys:
