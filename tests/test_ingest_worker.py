@@ -1,14 +1,20 @@
-"""The worker's share of retention."""
+"""The worker: when it looks for work again, and its share of retention."""
 
 import threading
 
+import pytest
+from sqlalchemy import func, select
+
 from ingest.store.engine import Store
+from ingest.store.linker import BATCH_TRACES, REST_NS
 from ingest.store.lists import deleted_ns
 from ingest.store.reader import which_stored
-from ingest.worker import purge_until
+from ingest.store.schema import trace
+from ingest.worker import purge_until, run_until
+from webui.cli.rulebook import make_rulebook
 
 from .webui_app import fill
-from .wire import NOW, in_trace, run_spans, store_spans
+from .wire import NOW, agent_span, in_trace, run_spans, store_spans
 
 DAY_NS = 86_400 * 10**9
 OLD, NEW = b"\1" * 16, b"\2" * 16
@@ -26,3 +32,37 @@ def test_what_is_too_old_is_deleted_and_nothing_else(store: Store) -> None:
     with store.engine.connect() as conn:
         assert which_stored(conn, 1, [OLD, NEW]) == {NEW}
     assert deleted_ns(store, 1, OLD) == NOW + DAY_NS + 1
+
+
+class FirstPause(threading.Event):
+    """Stops the worker when it pauses first, and notes how often it has looked for work and what is due then."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self.looks = 0
+        self.due = -1
+        self._store = store
+
+    def is_set(self) -> bool:
+        """Tell whether the worker shall end: it asks before each look."""
+        self.looks += not super().is_set()
+        return super().is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Pause no longer than this takes."""
+        del timeout
+        with self._store.engine.connect() as conn:
+            self.due = conn.execute(select(func.count()).select_from(trace).where(trace.c.dirty_ns.is_not(None))).scalar_one()
+        self.set()
+        return True
+
+
+@pytest.mark.parametrize(("traces", "looks"), [(3, 1), (BATCH_TRACES, 2), (BATCH_TRACES + 3, 2)])
+def test_the_worker_pauses_as_soon_as_less_than_a_batch_is_due(store: Store, traces: int, looks: int) -> None:
+    """A few that were due are written together, and more may gather before the next time; a full batch is followed by the next at once."""
+    store_spans(store, [span for number in range(traces) for span in in_trace([agent_span(1)], (number + 1).to_bytes(16))])
+    pause = FirstPause(store)
+
+    run_until(pause, store, make_rulebook(store), lambda: NOW + REST_NS)
+
+    assert (pause.looks, pause.due) == (looks, 0)
