@@ -1,6 +1,7 @@
 """The web process: a threaded WSGI server around the application."""
 
 import gc
+import logging
 import signal
 from collections.abc import Callable
 from threading import current_thread, main_thread
@@ -27,6 +28,8 @@ def serve(settings: Settings, ready: Ready) -> None:
 
     Raises ``OSError`` where the address cannot be listened on; its text says so in one sentence.
     """
+    # It warns of each request that waits for a thread, be it for a moment at the start.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     listener = listen(settings.host, settings.port)
     store = open_store(settings.database_url)
     server = create_server(
