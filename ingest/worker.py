@@ -92,8 +92,8 @@ def run_until(stop: threading.Event, store: Store, rules: Rulebook, clock_ns: Ca
             log.warning("the store cannot be written now: %s", error)
             stop.wait(_BUSY_S)
             continue
-        worked = worked or linked > 0
-        untidy = untidy or linked > 0
+        if linked:
+            worked = untidy = True
         # Where less than a batch was due, more may gather: each transaction costs the same for one trace as for sixty.
         if report.traces < BATCH_TRACES and report.spans < BATCH_SPANS[store.dialect]:
             stop.wait(POLL_S)

@@ -221,7 +221,7 @@ def _rows_by_trace(tx: Transaction, table: str, columns: Sequence[str], project_
 
 # --- what is due --------------------------------------------------------------------------------------------------
 
-# The last columns: when it last grew, and whether by a quarter since it was linked.
+# The last columns: since when it rests, and whether it has grown by a quarter since it was linked.
 _DIRTY = text(
     "SELECT project_id, trace_id, last_seen_ns, 4 * (version - COALESCE(linked_version, 0)) >= version FROM trace "
     "WHERE dirty_ns IS NOT NULL AND dirty_ns <= :now ORDER BY dirty_ns LIMIT :most"
@@ -240,7 +240,7 @@ class Due(NamedTuple):
     """A trace that changed since it was linked."""
 
     key: TraceKey
-    last_seen_ns: int
+    rests_since_ns: int
     has_grown: bool
     """By a quarter since it was linked: growth by a factor keeps the cost of all its linkings linear in its size."""
 
@@ -250,11 +250,9 @@ class _Wait(NamedTuple):
     took_ns: int | None
     """How long linking took; None where it failed."""
 
-    def is_over(self, due: Due, now_ns: int) -> bool:
+    def is_cut_short(self, due: Due, now_ns: int) -> bool:
         """A trace that rests need not wait to the end: it may be whole. One that goes on for ever must rest as long as it took."""
-        if now_ns >= self.until_ns:
-            return True
-        return self.took_ns is not None and now_ns - due.last_seen_ns >= (REST_NS if due.has_grown else max(REST_NS, self.took_ns))
+        return self.took_ns is not None and now_ns - due.rests_since_ns >= (REST_NS if due.has_grown else max(REST_NS, self.took_ns))
 
 
 class Pace:
@@ -266,7 +264,7 @@ class Pace:
     def ready(self, due: Iterable[Due], now_ns: int) -> list[TraceKey]:
         """Return the keys that need not wait any longer."""
         self._waits = {key: wait for key, wait in self._waits.items() if wait.until_ns > now_ns}
-        return [one.key for one in due if one.key not in self._waits or self._waits[one.key].is_over(one, now_ns)]
+        return [one.key for one in due if one.key not in self._waits or self._waits[one.key].is_cut_short(one, now_ns)]
 
     def note(self, report: LinkReport, now_ns: int) -> None:
         """Let each trace wait twice as long as linking it took, and one that failed for a minute."""
@@ -302,7 +300,7 @@ def _link_due(store: Store, due: TextClause, rest_ns: int, work: _Clockwork) -> 
     with store.engine.connect() as conn:
         # Those that wait were marked first and would fill the batch for as long as they wait.
         found = conn.execute(due, {"now": now_ns - rest_ns, "most": BATCH_TRACES + work.pace.waiting()}).all()
-    due_now = (Due((project_id, bytes(trace_id)), seen_ns, bool(grown)) for project_id, trace_id, seen_ns, grown in found)
+    due_now = (Due((project_id, bytes(trace_id)), since_ns, bool(grown)) for project_id, trace_id, since_ns, grown in found)
     keys = work.pace.ready(due_now, now_ns)[:BATCH_TRACES]
     report = link_traces(store, keys, now_ns, work.rules)
     if keys:
