@@ -1,17 +1,21 @@
 """Two runs side by side: the first divergence is the fault, whatever else differs; two good runs have none."""
 
+import json
 import time
+from datetime import date
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.model import Decision, Option, StoredSpan, Trace
 from webui.analysis.align import align
-from webui.analysis.compare import Comparison, Pair, compare_traces
+from webui.analysis.compare import Comparison, compare_traces
+from webui.analysis.differences import Pair
 from webui.analysis.values import Matching
 
-from .builders import agent, chain, llm, tool
+from .builders import agent, asks, chain, llm, span, tool
 from .twin_runs import FAULTS, Fault, Script, other_model, other_prompt, other_result, script, tool_fails, trace_of
 
 PLACES = range(6)
@@ -193,3 +197,86 @@ def test_faults_at_random_places_of_random_tasks() -> None:
         spoiled, which = fault(script(task, rng.randrange(10_000), rounds=9), at)
         hits += is_at_fault(compare_traces(trace_of(spoiled), trace_of(good)), spoiled, at, which)
     assert hits / trials >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        ("Thu 5 Mar 12:30 with Tom Lowe", "Thu 12 Mar 12:30 with Tom Lowe", True),
+        ("Thu 5 Mar 12:30 with Tom Lowe", "Fri 13 Mar 12:30 with Tom Lowe", False),
+        ("2026-03-05", "March 12th, 2026", True),
+        ("the 5th of March", "the 5th of April", False),
+        ("2026-03-05T12:30+00:00", "2026-03-12T12:30+01:00", True),
+        ("31 June", "31 June", True),
+    ],
+)
+def test_days_move_with_the_run_however_they_are_written(a: str, b: str, same: bool) -> None:
+    """A week later Thursday is the 12th; a day without a year is the nearest of that name."""
+    matching = Matching((date(2026, 3, 2), date(2026, 3, 9)))
+    assert (matching.differences(a, b, "made") == []) is same
+
+
+def test_the_turn_of_a_year_lies_between_days_without_one() -> None:
+    matching = Matching((date(2026, 12, 28), date(2027, 1, 4)))
+    assert matching.differences("Thursday 31 December at noon", "Thursday 7 January at noon", "made") == []
+    assert matching.differences("Thursday 31 December at noon", "Thursday 14 October at noon", "made") != []
+
+
+def _found(a: list[StoredSpan], b: list[StoredSpan]) -> tuple[str, str | None, list[str]]:
+    """Return the kinds of the steps where two runs of one agent part and where that shows, and what differs at the first."""
+    found = compare_traces(chain(agent(1, "a", lasts=30), *a), chain(agent(1, "a", lasts=30), *b))
+    first = first_pair(found)
+    shown = found.pairs[found.shows] if found.shows is not None else None
+    kinds = [side.step.kind for pair in (first, shown) if pair is not None and (side := pair.a or pair.b) is not None]
+    return kinds[0], kinds[1] if len(kinds) > 1 else None, [one.what for one in first.differences if one.material]
+
+
+def test_an_answer_that_had_to_be_repaired_is_the_divergence() -> None:
+    repair = span(3, 1, 3, kind="repair", name="repair 1 of 2")
+    good = [llm(2, 1, at=1, output='{"ok": true}'), llm(5, 1, at=6, output="done")]
+    bad = [llm(2, 1, at=1, output="{"), repair, llm(4, 1, at=4, output='{"ok": true}'), llm(5, 1, at=6, output="done")]
+    assert _found(bad, good) == ("llm", "repair", ["answer"])
+
+
+def test_an_answer_that_a_guard_judged_otherwise_is_the_divergence() -> None:
+    def run(words: str, verdict: str, *between: StoredSpan) -> list[StoredSpan]:
+        guard = span(9, 1, 9, kind="guardrail", name="filter output", output=json.dumps({"verdict": verdict}))
+        return [llm(2, 1, at=1, output=words), *between, guard]
+
+    assert _found(run("the code is 123", "refused"), run("all done", "allowed")) == ("llm", "guardrail", ["answer"])
+    assert _found(run("all done", "refused"), run("all done", "allowed"))[0] == "guardrail"
+    # What a tool answered in between is what was judged.
+    asked = tool(5, "look", 1, 5, tool_result="fine")
+    assert _found(run("the code is 123", "refused", asked), run("all done", "allowed", asked))[0] == "guardrail"
+
+
+def test_a_call_that_answers_and_one_that_asks_for_a_tool_chose_otherwise() -> None:
+    chose = Decision("look", "derived", alternatives=[Option("look"), Option("write")])
+    asked = [llm(2, 1, at=1, decision=chose, tool_requests=asks("look"), finish_reason="tool_calls"), tool(3, "look", 1, 3)]
+    answered = [llm(2, 1, at=1, output="I know that already", finish_reason="stop")]
+    assert _found(asked, answered) == ("llm", None, ["choice"])
+
+
+def test_a_tool_that_answers_about_somebody_else_is_the_divergence_whoever_asks() -> None:
+    """Of two users every value may differ, but not that the answer is about the one that was asked for."""
+
+    def run(user: str, asked_for: str, about: str) -> Trace:
+        result = json.dumps({"client_id": about, "name": f"Client {about}"})
+        found = tool(2, "find", 1, 2, tool_arguments={"client": asked_for}, tool_result=result)
+        return chain(agent(1, "a", lasts=9, user_id=user, input=f"I am client {asked_for}"), found, llm(3, 1, at=4, output="done"))
+
+    good = run("u1", "10405", "10405")
+    assert compare_traces(run("u2", "10466", "10466"), good).first is None
+    found = compare_traces(run("u2", "10466", "10513"), good)
+    assert [(one.what, one.path) for one in first_pair(found).differences if one.material] == [("result", "client_id")]
+
+
+def test_nothing_found_for_another_user_matters_where_the_path_parts() -> None:
+    def run(user: str, free: list[str], *then: StoredSpan) -> Trace:
+        found = tool(2, "find", 1, 2, tool_arguments={}, tool_result=json.dumps({"free": free}))
+        return chain(agent(1, "a", lasts=9, user_id=user), found, *then, llm(8, 1, at=8, output="done"))
+
+    good = run("u1", ["10:00"])
+    assert compare_traces(run("u2", []), good).first is None
+    found = compare_traces(run("u2", [], tool(3, "find", 1, 4, tool_arguments={}, tool_result='{"free": []}')), good)
+    assert (found.first, found.shows) == (0, 1)

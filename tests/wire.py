@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ingest.chain.reconstruct import TraceContext, reconstruct
-from ingest.model import LogRecord, Resource, Scope, Span
+from ingest.model import LogRecord, Resource, Scope, Span, Trace
 from ingest.store.derived import ledger, rollup_day, rollup_hour
 from ingest.store.engine import Store
 from ingest.store.ledger import table_sums
@@ -114,15 +114,20 @@ def link_all(store: Store, now_ns: int = NOW) -> None:
         pass
 
 
-def answer(store: Store, trace_id: bytes = TRACE_ID, now_ns: int = NOW + 3600 * SECOND, project_id: int = 1) -> bytes:
-    """Return what the API answers of a trace and of its spans."""
-    prices = make_rulebook(store).prices
+def stored_trace(store: Store, trace_id: bytes, now_ns: int, project_id: int = 1) -> Trace:
+    """Return a stored trace, reconstructed."""
     with store.engine.connect() as conn:
         stored = read_trace(conn, project_id, trace_id)
-        whole = read_spans(conn, project_id, trace_id)
     assert stored is not None
-    context = TraceContext(trace_id, stored.first_seen_ns, stored.last_seen_ns, now_ns, prices.price)
-    return dump([trace_json(reconstruct(stored.spans, context), "default"), [span_json(span) for span in whole]])
+    prices = make_rulebook(store).prices
+    return reconstruct(stored.spans, TraceContext(trace_id, stored.first_seen_ns, stored.last_seen_ns, now_ns, prices.price))
+
+
+def answer(store: Store, trace_id: bytes = TRACE_ID, now_ns: int = NOW + 3600 * SECOND, project_id: int = 1) -> bytes:
+    """Return what the API answers of a trace and of its spans."""
+    with store.engine.connect() as conn:
+        whole = read_spans(conn, project_id, trace_id)
+    return dump([trace_json(stored_trace(store, trace_id, now_ns, project_id), "default"), [span_json(span) for span in whole]])
 
 
 def bill(store: Store, project_id: int = 1) -> list[tuple[int, ...]]:

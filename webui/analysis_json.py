@@ -2,8 +2,9 @@
 
 from ingest.model import Trace
 from ingest.store.people import People, PersonKind
-from webui.analysis.compare import Comparison, Pair
+from webui.analysis.compare import Comparison
 from webui.analysis.decisions import BranchStats
+from webui.analysis.differences import Pair
 from webui.analysis.nearest import Nearest
 from webui.analysis.readiness import Judgement
 from webui.analysis.sequence import Side

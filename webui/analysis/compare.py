@@ -10,34 +10,19 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal
 
-import orjson
-
 from ingest.model import Run, Trace
 
 from .align import align
-from .differences import Difference, differences_of, own_values
+from .differences import Difference, Pair, differences_of, own_values
+from .divergence import Tops, find_divergence
 from .sequence import MOST_STEPS, Side, sequence_of
-from .values import Matching, facts_in, tokens
+from .values import Matching, names_in
 
 _DAY_NS = 86_400 * 10**9
 _EPOCH = date(1970, 1, 1)
 _LAST_DAY = (date.max - _EPOCH).days
 
 InputKind = Literal["request", "prompt", "tool result", "model", "version", "tools offered", "environment"]
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A step of both runs, or a step that only one of them took."""
-
-    a: Side | None
-    b: Side | None
-    differences: tuple[Difference, ...] = ()
-
-    @property
-    def is_material(self) -> bool:
-        """True where the runs part here, if they have not before."""
-        return any(one.material for one in self.differences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +65,8 @@ def compare_traces(a: Trace, b: Trace) -> Comparison:
     if others:
         pairs = _without_circumstances(pairs)
     pairs = _with_endings(pairs, tops)
-    shows = next((n for n, pair in enumerate(pairs) if pair.is_material), None)
-    shows = _used_in_answer(pairs, tops) if shows is None and not others else shows
-    first = _origin_of(pairs, shows) if shows is not None else None
+    parted = find_divergence(pairs, tops, are_others=others)
+    first, shows = (parted.first, parted.shows) if parted is not None else (None, None)
     whole = [Input("request", one.a[:300], one.b[:300]) for one in requested[:1]] + list(_whole_run(*tops))
     return Comparison(
         a,
@@ -121,7 +105,7 @@ def _pairs(a: Sequence[Side], b: Sequence[Side], matching: Matching) -> list[Pai
     return pairs
 
 
-def _are_others(tops: tuple[Run | None, Run | None]) -> bool:
+def _are_others(tops: Tops) -> bool:
     """Tell whether two runs worked for different users: what the world answers them differs then."""
     a, b = tops
     return a is not None and b is not None and a.user_id is not None and b.user_id is not None and a.user_id != b.user_id
@@ -146,7 +130,7 @@ def _without_circumstances(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def _grounded(one: Difference, known: tuple[set[str], set[str]]) -> Difference:
-    if one.what == "result" and one.path:
+    if one.what == "result" and one.emptied and one.path:
         return replace(one, material=False)
     if one.what not in ("arguments", "choice"):
         return one
@@ -162,7 +146,7 @@ def _given_at(side: Side, *, asked: bool) -> Iterator[str]:
         texts.append(step.tool.result)
     for text in texts:
         if text:
-            yield from (token.text for token in tokens(text))
+            yield from names_in(text)
 
 
 def _told_once(found: Iterable[Difference], changed: set[tuple[str, str]]) -> Iterator[Difference]:
@@ -176,7 +160,7 @@ def _told_once(found: Iterable[Difference], changed: set[tuple[str, str]]) -> It
             yield one
 
 
-def _with_endings(pairs: list[Pair], tops: tuple[Run | None, Run | None]) -> list[Pair]:
+def _with_endings(pairs: list[Pair], tops: Tops) -> list[Pair]:
     """Add how the runs ended, where that differs and nothing before does."""
     a, b = tops
     if a is None or b is None or not pairs or a.termination.reason == b.termination.reason:
@@ -185,103 +169,6 @@ def _with_endings(pairs: list[Pair], tops: tuple[Run | None, Run | None]) -> lis
     last = next((n for n in range(len(pairs) - 1, -1, -1) if pairs[n].a is not None), len(pairs) - 1)
     changed = Pair(pairs[last].a, pairs[last].b, (*pairs[last].differences, ending))
     return [*pairs[:last], changed, *pairs[last + 1 :]]
-
-
-def _origin_of(pairs: Sequence[Pair], shows: int) -> int:
-    """Return the earliest step whose answer holds the very values that set the runs apart, else where they part."""
-    said = _said_at(pairs[shows])
-    for n, pair in enumerate(pairs[:shows]):
-        if any(one.what in ("result", "prompt") and any(_is_used(one, values) for values in said) for one in pair.differences):
-            return n
-    return _asked_otherwise(pairs, shows)
-
-
-_MADE = frozenset(("arguments", "choice", "extra", "missing"))
-"""What a model does, and may do because it was asked otherwise; a tool does not fail for that."""
-
-
-def _asked_otherwise(pairs: Sequence[Pair], shows: int) -> int:
-    """Return the model call before a divergence whose prompt differed, else the divergence itself."""
-    if not any(one.material and one.what in _MADE for one in pairs[shows].differences):
-        return shows
-    for n in range(shows - 1, max(shows - 3, -1), -1):
-        pair = pairs[n]
-        if pair.a is not None and pair.a.step.kind == "llm":
-            return n if any(one.what == "prompt" for one in pair.differences) else shows
-    return shows
-
-
-Values = tuple[set[str], set[str]]
-"""What one run said that the other did not, and the other way round."""
-
-
-def _said_at(pair: Pair) -> list[Values]:
-    """Return what set the runs apart at a step, difference by difference: other arguments, another choice, a step more."""
-    if pair.a is None or pair.b is None:
-        return [(_words_of(pair.a), _words_of(pair.b))]
-    return [own_values(one) for one in pair.differences if one.material and one.what in ("arguments", "choice")]
-
-
-def _words_of(side: Side | None) -> set[str]:
-    if side is None or side.step.tool is None:
-        return set()
-    return {token.text for token in tokens(_json(side.step.tool.arguments))}
-
-
-def _json(value: object) -> str:
-    try:
-        return orjson.dumps(value, default=str).decode()
-    except TypeError:
-        return str(value)
-
-
-def _is_used(difference: Difference, said: Values) -> bool:
-    """Tell whether what a difference says is what was said then: by both runs where both said something of their own.
-
-    Where one alone did, it must be no short number, which might stand there by chance.
-    """
-    a, b = own_values(difference)
-    if said[0] and said[1]:
-        return bool(a & said[0] and b & said[1])
-    return any(len(text) > 2 for text in (a & said[0]) | (b & said[1]))
-
-
-def _used_in_answer(pairs: Sequence[Pair], tops: tuple[Run | None, Run | None]) -> int | None:
-    """Return where the answers part though the paths do not: a result that went into them, or an answer out of nowhere."""
-    if tops[0] is None or tops[1] is None:
-        return None
-    here, there = ({token.text for token in tokens(top.output or "")} for top in tops if top is not None)
-    # Either answer may leave unsaid what the other one tells.
-    said: tuple[Values, Values] = ((here - there, set()), (set(), there - here))
-    for n, pair in enumerate(pairs):
-        if any(one.what == "result" and any(_is_used(one, values) for values in said) for one in pair.differences):
-            return n
-    return _ungrounded(pairs, tops)
-
-
-def _ungrounded(pairs: Sequence[Pair], tops: tuple[Run | None, Run | None]) -> int | None:
-    """Return the last model call where one answer names an id, a day or a time that its run was never given and the other does not."""
-    nowhere = []
-    for top, known in zip(tops, (_given(pairs, "a"), _given(pairs, "b")), strict=True):
-        answer = (top.output or "") if top is not None else ""
-        named = {token.text for token in tokens(answer) if token.kind in ("id", "date", "time")}
-        nowhere.append(named - known)
-    if bool(nowhere[0]) == bool(nowhere[1]):
-        return None
-    return next((n for n in range(len(pairs) - 1, -1, -1) if (side := pairs[n].a) is not None and side.step.kind == "llm"), None)
-
-
-def _given(pairs: Iterable[Pair], which: Literal["a", "b"]) -> set[str]:
-    known: set[str] = set()
-    for pair in pairs:
-        side = pair.a if which == "a" else pair.b
-        if side is not None:
-            step = side.step
-            texts = [step.input, side.run.input if side.place == 0 else None, step.output if step.kind != "llm" else None]
-            if step.tool is not None:
-                texts += [step.tool.result, _json(step.tool.arguments)]
-            known.update(fact for text in texts if text for fact in facts_in(text))
-    return known
 
 
 def _whole_run(a: Run | None, b: Run | None) -> Iterator[Input]:

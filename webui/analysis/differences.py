@@ -4,6 +4,7 @@ Some differences are the divergence: another choice, another argument, a failure
 causes of one: what a tool answered, what a model was asked. They matter where what follows shows them.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -11,7 +12,7 @@ from typing import Literal
 from ingest.model import Decision, Step
 
 from .sequence import Side
-from .values import Matching, Mismatch, tokens
+from .values import Matching, Mismatch, names_in
 
 What = Literal[
     "extra", "missing", "outcome", "choice", "arguments", "result", "model", "prompt", "options", "answer", "ending", "stop"
@@ -29,6 +30,32 @@ class Difference:
     """Where inside arguments or a result."""
     material: bool = False
     """True where it is a divergence by itself."""
+    emptied: bool = False
+    """True where one run got nothing and the other something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A step of both runs, or a step that only one of them took."""
+
+    a: Side | None
+    b: Side | None
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def is_shared(self) -> bool:
+        """True where both runs took the step."""
+        return self.a is not None and self.b is not None
+
+    def is_of(self, kind: str) -> bool:
+        """Tell whether the step is of a kind, whoever took it."""
+        side = self.a or self.b
+        return side is not None and side.step.kind == kind
+
+    @property
+    def is_material(self) -> bool:
+        """True where the runs part here, if they have not before."""
+        return any(one.material for one in self.differences)
 
 
 _CUT_SHORT = {
@@ -51,7 +78,7 @@ def _prompts(a: Step, b: Step, matching: Matching) -> Iterator[Difference]:
     if a.kind != "llm" or a.input is None or b.input is None:
         return
     for one in matching.differences(matching.timeless(without_data(a.input)), matching.timeless(without_data(b.input)), "given"):
-        yield Difference("prompt", *_around(one.a, one.b), path=one.path)
+        yield Difference("prompt", *around(one.a, one.b), path=one.path)
 
 
 def without_data(text: str, limit: int = 16_000) -> str:
@@ -107,12 +134,21 @@ def _models(a: Step, b: Step, matching: Matching) -> Iterator[Difference]:
 
 def _choices(a: Step, b: Step, matching: Matching) -> Iterator[Difference]:
     if a.decision is None or b.decision is None:
+        if a.kind == "llm" and _chosen(a) != _chosen(b) and _chosen(a) and _chosen(b):
+            yield Difference("choice", _chosen(a), _chosen(b), material=True)
         return
     offered_a, offered_b = _offered(a.decision), _offered(b.decision)
     if offered_a != offered_b and a.decision.source == "derived":
         yield Difference("options", ", ".join(sorted(offered_a - offered_b)) or "–", ", ".join(sorted(offered_b - offered_a)) or "–")
     if chosen_of(a.decision) != chosen_of(b.decision) and matching.differences(a.decision.chosen, b.decision.chosen, "made"):
         yield Difference("choice", a.decision.chosen, b.decision.chosen, material=True)
+
+
+def _chosen(step: Step) -> str:
+    """Return what a model call chose to do, nothing where it failed or said nothing."""
+    if step.decision is not None:
+        return step.decision.chosen
+    return "to answer" if step.output and step.status != "error" else ""
 
 
 def _offered(decision: Decision) -> set[str]:
@@ -130,7 +166,7 @@ def _arguments(a: Step, b: Step, matching: Matching) -> Iterator[Difference]:
     if a.tool is None or b.tool is None or a.tool.arguments is None or b.tool.arguments is None:
         return
     for one in matching.differences(a.tool.arguments, b.tool.arguments, "made"):
-        yield Difference("arguments", *_around(one.a, one.b), path=one.path, material=True)
+        yield Difference("arguments", *around(one.a, one.b), path=one.path, material=True)
 
 
 def _results(a: Step, b: Step, matching: Matching) -> Iterator[Difference]:
@@ -141,7 +177,20 @@ def _results(a: Step, b: Step, matching: Matching) -> Iterator[Difference]:
     if ours is None or theirs is None:
         return
     for one in matching.differences(ours, theirs, "given"):
-        yield Difference("result", *_around(one.a, one.b), path=one.path, material=one.emptied or _is_verdict(a, one))
+        material = one.emptied or _is_verdict(a, one) or _is_about_another(a, b, one)
+        yield Difference("result", *around(one.a, one.b), path=one.path, material=material, emptied=one.emptied)
+
+
+def _is_about_another(a: Step, b: Step, mismatch: Mismatch) -> bool:
+    """Tell whether one tool answered about what it was asked for, and the other about something else: ids at the top of a result."""
+    if not re.fullmatch(r"\w*id", mismatch.path, re.IGNORECASE):
+        return False
+    return (mismatch.a in _asked_for(a)) != (mismatch.b in _asked_for(b))
+
+
+def _asked_for(step: Step) -> list[str]:
+    arguments = step.tool.arguments if step.tool is not None else None
+    return [str(value) for value in arguments.values()] if isinstance(arguments, dict) else []
 
 
 def _is_verdict(step: Step, mismatch: Mismatch) -> bool:
@@ -155,7 +204,7 @@ _FINDERS: Sequence[Callable[[Step, Step, Matching], Iterator[Difference]]] = (
 """In the order in which a step reads: what it was given, what it did with it, what came of it."""
 
 
-def _around(a: str, b: str, limit: int = 300) -> tuple[str, str]:
+def around(a: str, b: str, limit: int = 300) -> tuple[str, str]:
     """Cut two texts to what is around their first difference."""
     if max(len(a), len(b)) <= limit:
         return a, b
@@ -167,6 +216,5 @@ def _around(a: str, b: str, limit: int = 300) -> tuple[str, str]:
 
 def own_values(difference: Difference) -> tuple[set[str], set[str]]:
     """Return what each side of a difference says that the other does not."""
-    a, b = ({token.text for token in tokens(text) if len(token.text) > 1} for text in (difference.a, difference.b))
+    a, b = ({name for name in names_in(text) if len(name) > 1} for text in (difference.a, difference.b))
     return a - b, b - a
-

@@ -6,10 +6,10 @@ that a model brings up and that was never given to it stands for nothing.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import orjson
 
@@ -30,9 +30,21 @@ Origin = Literal["given", "made"]
 """``given`` to the run (a request, a result), or ``made`` by its model (arguments, a choice, an answer)."""
 
 TokenKind = Literal["id", "date", "time", "number", "word", "moment"]
+KINDS: frozenset[TokenKind] = frozenset(get_args(TokenKind))
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?"
+    r"|dec(?:ember)?)"
+)
+_WEEKDAY = r"(?:(?:mon|tue(?:s)?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?,?\ )?"
+_NTH = r"\d{1,2}(?:st|nd|rd|th)?"
+_NAMED_DAY = rf"(?i:\b{_WEEKDAY}(?:{_NTH}\ (?:of\ )?{_MONTH}|{_MONTH}\ {_NTH})(?!:)(?:,?\ \d{{4}})?\b)"
+"""A day as people write it: Thu 5 Mar, March 5th, 5 March 2026."""
 
 _TOKEN = re.compile(
-    r"""(?P<moment>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)
+    rf"(?P<day>{_NAMED_DAY})"
+    r"""|(?P<moment>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)
     |(?P<date>\d{4}-\d\d-\d\d)(?:T(?=\d))?
     |(?P<id>[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})
     |(?P<time>\d{1,2}:\d\d(?::\d\d)?(?:\s?[ap]m\b)?|\d{1,2}\s?[ap]m\b)
@@ -79,6 +91,8 @@ def tokens(text: str) -> Iterator[Token]:
         found = match.group(kind)
         if kind == "moment":
             yield from _moment(found)
+        elif kind == "day":
+            yield Token("date", _named_day(found))
         elif kind == "time":
             yield Token("time", _clock(found))
         elif kind == "mixed" or (kind == "number" and len(found) >= _LONG_NUMBER and found.isdigit()):
@@ -95,11 +109,19 @@ def tokens(text: str) -> Iterator[Token]:
 
 def _moment(text: str) -> Iterator[Token]:
     """A time on the minute is one that somebody chose; one to the second is when something happened to be done."""
-    if re.match(r"00(?:\.0+)?(?:\D|$)", text[17:]):
+    if text[16:17] != ":" or re.match(r"00(?:\.0+)?(?:\D|$)", text[17:]):
         yield Token("date", text[:10])
         yield Token("time", text[11:16])
     else:
         yield Token("moment", text)
+
+
+def _named_day(text: str) -> str:
+    """Return a day in the order of ISO 8601, without the year where none is said: --03-05."""
+    parts = re.findall(r"[a-z]+|\d+", text.casefold())
+    month = next(_MONTHS.index(part[:3]) + 1 for part in reversed(parts) if part[:3] in _MONTHS)
+    day, *year = (int(part) for part in parts if part.isdigit())
+    return f"{year[0]:04d}-{month:02d}-{day:02d}" if year else f"--{month:02d}-{day:02d}"
 
 
 def _plain_number(text: str) -> str:
@@ -215,7 +237,7 @@ class Matching:
 
     def _stand_for_each_other(self, a: list[Token], b: list[Token]) -> bool:
         """Tell whether two texts name the same facts, in whatever order and how often; a model may leave some unsaid."""
-        here, there = ({token.text for token in side if token.kind != "moment"} for side in (a, b))
+        here, there = ({self._plain(token, n) for token in side if token.kind != "moment"} for n, side in enumerate((a, b)))
         for one, other in self._asked:
             if one in here and other in there:
                 here, there = here - {one}, there - {other}
@@ -224,9 +246,10 @@ class Matching:
         return not (missing_there and missing_here)
 
     def _shifted(self, text: str, sign: int) -> str:
+        day = _day_of(text)
         try:
-            return (date.fromisoformat(text) + timedelta(sign * self._days_apart)).isoformat()
-        except (ValueError, OverflowError):
+            return (day + timedelta(sign * self._days_apart)).isoformat() if day is not None else text
+        except OverflowError:
             return text
 
     def _same_token(self, a: Token, b: Token, origin: Origin) -> bool:
@@ -238,15 +261,24 @@ class Matching:
             return self._same_id(a.text, b.text, origin)
         if a.kind == "moment":
             return True
-        return a.text == b.text or (a.kind == "date" and (self._shifted(a.text, 1) == b.text or self._is_same_weekday(a.text, b.text)))
+        if a.kind != "date":
+            return a.text == b.text
+        ours, theirs = self._plain(a, 0), self._plain(b, 1)
+        return ours == theirs or self._shifted(ours, 1) == theirs or self._is_same_weekday(ours, theirs)
+
+    def _plain(self, token: Token, run: int) -> str:
+        """Return a token's text, that of a day with the year that brings it nearest to the day on which the run was made."""
+        if self._days is None or not token.text.startswith("--"):
+            return token.text
+        made_on = self._days[run]
+        years = (_day_of(f"{made_on.year + n:04d}{token.text[1:]}") for n in (-1, 0, 1))
+        nearest = min((day for day in years if day is not None), key=lambda day: abs(day - made_on), default=None)
+        return nearest.isoformat() if nearest is not None else token.text
 
     def _is_same_weekday(self, a: str, b: str) -> bool:
         """Tell whether two days are the same day of a week to come: Monday is another date each week."""
-        if self._days is None or self._days[0] == self._days[1]:
-            return False
-        try:
-            ours, theirs = date.fromisoformat(a), date.fromisoformat(b)
-        except ValueError:
+        ours, theirs = _day_of(a), _day_of(b)
+        if self._days is None or self._days[0] == self._days[1] or ours is None or theirs is None:
             return False
         ahead = (ours - self._days[0]).days, (theirs - self._days[1]).days
         return ours.weekday() == theirs.weekday() and all(0 <= number <= _SOON for number in ahead)
@@ -259,6 +291,13 @@ class Matching:
             return a == b
         self._b_of[a], self._a_of[b] = b, a
         return True
+
+
+def _day_of(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +346,6 @@ def _shown(value: Any) -> str:
         return str(value)[:_MOST_CHARS]
 
 
-def facts_in(text: str) -> set[str]:
-    """Return the ids, dates, times and numbers in a text."""
-    return {token.text for token in tokens(text) if token.kind in ("id", "date", "time", "number")}
+def names_in(text: str, kinds: Collection[TokenKind] = KINDS) -> set[str]:
+    """Return what of some kinds a text names: ids, times, numbers, words. Days are without their year, which people leave out."""
+    return {token.text[-5:] if token.kind == "date" else token.text for token in tokens(text) if token.kind in kinds}

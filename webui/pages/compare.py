@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest.model import Trace
-from webui.analysis.compare import Comparison, Pair
-from webui.analysis.differences import Difference
+from webui.analysis.compare import Comparison
+from webui.analysis.differences import Difference, Pair
 from webui.analysis.nearest import Nearest
 from webui.analysis.sequence import Side
 from webui.format import UNKNOWN, clip, clock, cost, duration, plural, short_id, termination_word, tone
@@ -190,6 +190,7 @@ _SAYS = {
     "extra": "only A did this: {a}", "missing": "only B did this: {b}", "outcome": "A {a}, B {b}", "choice": "A chose {a}, B {b}",
     "arguments": "A passed {a}, B {b}", "result": "A was answered {a}, B {b}", "model": "A asked {a}, B {b}",
     "prompt": "A was asked {a}, B {b}", "options": "they were offered different tools", "ending": "A ended {a}, B {b}",
+    "answer": "A answered {a}, B {b}",
 }  # fmt: skip
 
 

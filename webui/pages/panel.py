@@ -104,7 +104,7 @@ def _why(focus: Focus, lore: Lore) -> dict[str, Any]:
     if step.tool is not None and step.tool.arguments is not None:
         texts.append(_data(step.tool.arguments, "Arguments as sent"))
     return {
-        "origins": trace_arguments(placed[at], placed[:at], focus.run, lambda: _prompt(placed, at, lore)),
+        "origins": trace_arguments(placed[at], placed[:at], focus.run, lambda: told_before(placed, at, lore)),
         "led_here": _led_here(placed, at),
         "came_of_it": _came_of_it(placed, at),
         "choice": explain_choice(focus, lore),
@@ -112,7 +112,7 @@ def _why(focus: Focus, lore: Lore) -> dict[str, Any]:
     }
 
 
-def _prompt(placed: Sequence[Placed], at: int, lore: Lore) -> str:
+def told_before(placed: Sequence[Placed], at: int, lore: Lore) -> str:
     """Return what the model was told when it made a call: by the last model call before it."""
     asker = next((item for item in reversed(placed[max(at - 60, 0) : at]) if item.step.kind == "llm"), None)
     return prompt_text(conversation_of(asker, lore)) if asker is not None else ""
