@@ -1,12 +1,14 @@
 """What was spent, by whatever it is asked by: from the roll-ups, and from the ledger where sessions or users are asked for."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from operator import add
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, case, func, select
 
-from .cube import DIMENSIONS, HOURS_PER_DAY, PEOPLE, CubeQuery, hours_of, narrowed, parts_of_query
+from .cube import DIMENSIONS, HOURS_PER_DAY, PEOPLE, CubeQuery, bucket_of, hours_of, narrowed, parts_of_query, ranges_of
+from .derive import clip
 from .derived import LEDGER_SUMS, ledger, rollup_day, rollup_hour
 from .engine import Store
 from .query import BY, CostRow, CostTable, Spent, UnknownField
@@ -45,8 +47,8 @@ def costs_of(store: Store, project_id: int, query: CubeQuery, by: Sequence[str])
         raise UnknownField(f"costs cannot be grouped by {unknown[0]}")
     found: dict[_Group, _Sums] = {}
     with store.engine.connect() as conn:
-        for table, within in _parts(project_id, query, by):
-            for group, sums in _grouped(conn, table, and_(within, *narrowed(table, query.where)), project_id, by):
+        for wanted, values in _parts(project_id, query, tuple(by)):
+            for group, sums in _grouped(conn, wanted, values):
                 found[group] = _added(found[group], sums) if group in found else sums
     of_calls, about_models = _places(by, _CALL_DIMENSIONS), _places(by, ("model", "provider"))
     rows = [CostRow(group, _spent(of_calls, group, sums)) for group, sums in sorted(found.items())]
@@ -58,13 +60,43 @@ def _places(by: Sequence[str], names: Collection[str]) -> Sequence[int]:
     return [place for place, name in enumerate(by) if name in names]
 
 
-def _parts(project_id: int, query: CubeQuery, by: Sequence[str]) -> Iterator[tuple[Table, ColumnElement[bool]]]:
-    """Choose what to read: the ledger where sessions or users are grouped, else roll-ups."""
-    if ("user" in by or "session" in by) and not any(name in PEOPLE for name, _ in query.where):
-        first, end = hours_of(query.from_ns, query.to_ns)
-        yield ledger, and_(ledger.c.hour >= first, ledger.c.hour < end)
+class _Wanted(NamedTuple):
+    """A question about one table, and where in its rows what is asked by stands."""
+
+    statement: Select[*tuple[Any, ...]]
+    places: Sequence[int]
+    first: int
+    """Where the sums begin."""
+
+
+def _parts(project_id: int, query: CubeQuery, by: tuple[str, ...]) -> Iterator[tuple[_Wanted, dict[str, Any]]]:
+    """Choose what to read: the ledger where sessions or users are grouped or asked for, else roll-ups; with the values to be bound."""
+    if any(name in PEOPLE for name, _ in query.where):
+        for table, within in parts_of_query(project_id, query, by_hour="hour" in by):
+            wanted = _wanted(table, by)
+            yield wanted._replace(statement=wanted.statement.where(within, *narrowed(table, query.where))), {"project_id": project_id}
         return
-    yield from parts_of_query(project_id, query, by_hour="hour" in by)
+    hours = hours_of(query.from_ns, query.to_ns)
+    of_people = "user" in by or "session" in by
+    names = tuple(name for name, _ in query.where)
+    values = {"project_id": project_id, **{f"is_{n}": clip(value) for n, (_, value) in enumerate(query.where)}}
+    for table, first, end in [(ledger, *hours)] if of_people else ranges_of(hours, by_hour="hour" in by):
+        yield _wanted_in_range(table, by, names), {**values, "first": first, "end": end}
+
+
+@lru_cache(maxsize=256)
+def _wanted_in_range(table: Table, by: tuple[str, ...], names: tuple[str, ...]) -> _Wanted:
+    """Ask for the sums of a range of hours or days in which some columns have a value. Kept: to build it takes as long as to run it."""
+    bucket, wanted = bucket_of(table), _wanted(table, by)
+    are = (table.c[name] == bindparam(f"is_{n}") for n, name in enumerate(names))
+    return wanted._replace(statement=wanted.statement.where(bucket >= bindparam("first"), bucket < bindparam("end"), *are))
+
+
+def _wanted(table: Table, by: tuple[str, ...]) -> _Wanted:
+    finer = _in_key_order(table, by)
+    groups = [_group_column(table, name) for name in finer]
+    statement = select(*groups, *_SUMS[table.name]).where(table.c.project_id == bindparam("project_id")).group_by(*groups)
+    return _Wanted(statement, [finer.index(name) for name in by], len(finer))
 
 
 def _sums(table: Table) -> list[ColumnElement[int]]:
@@ -78,17 +110,12 @@ def _sums(table: Table) -> list[ColumnElement[int]]:
 _SUMS = {table.name: _sums(table) for table in (ledger, rollup_hour, rollup_day)}
 
 
-def _grouped(
-    conn: Connection, table: Table, within: ColumnElement[bool], project_id: int, by: Sequence[str]
-) -> Iterator[tuple[_Group, _Sums]]:
+def _grouped(conn: Connection, wanted: _Wanted, values: Mapping[str, Any]) -> Iterator[tuple[_Group, _Sums]]:
     """Yield sums by group; one group may come several times."""
-    finer = _in_key_order(table, by)
-    groups = [_group_column(table, name) for name in finer]
-    wanted = select(*groups, *_SUMS[table.name]).where(table.c.project_id == project_id, within).group_by(*groups)
+    _, places, first = wanted
     # Sums of bigint are Decimal on PostgreSQL.
     read: Callable[[Sequence[Any]], _Sums] = tuple if conn.dialect.name == "sqlite" else _whole
-    places, first = [finer.index(name) for name in by], len(finer)
-    for row in conn.execute(wanted).all():
+    for row in conn.execute(wanted.statement, values).all():
         # Without groups there is a row of nothing even where there is nothing.
         if row[first] is not None:
             yield tuple([row[place] for place in places]), read(row[first:])

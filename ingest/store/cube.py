@@ -122,19 +122,30 @@ def hours_of(from_ns: int, to_ns: int) -> tuple[int, int]:
 
 
 def parts_of(hours: tuple[int, int], *, by_hour: bool = False) -> Iterator[tuple[Table, ColumnElement[bool]]]:
-    """Choose what to read: days where whole days are asked for, with the hours at both ends."""
+    """Choose what to read, as ``ranges_of`` does, with the condition on its rows."""
+    for table, first, end in ranges_of(hours, by_hour=by_hour):
+        bucket = bucket_of(table)
+        yield table, and_(bucket >= first, bucket < end)
+
+
+def bucket_of(table: Table) -> ColumnElement[int]:
+    """Return the column of a roll-up that holds its hour or day."""
+    return table.c.day if table is rollup_day else table.c.hour
+
+
+def ranges_of(hours: tuple[int, int], *, by_hour: bool = False) -> Iterator[tuple[Table, int, int]]:
+    """Choose what to read, from which hour or day to before which: days where whole ones are asked for, with the hours at both ends."""
     first, end = hours
     first_day, end_day = -(-first // HOURS_PER_DAY), end // HOURS_PER_DAY
-    hour = rollup_hour.c.hour
     if by_hour or first_day >= end_day:
-        yield rollup_hour, and_(hour >= first, hour < end)
+        yield rollup_hour, first, end
         return
-    yield rollup_day, and_(rollup_day.c.day >= first_day, rollup_day.c.day < end_day)
+    yield rollup_day, first_day, end_day
     # Two ranges by themselves: with OR, SQLite would read all hours of the project. An empty one is not asked.
     if first < first_day * HOURS_PER_DAY:
-        yield rollup_hour, and_(hour >= first, hour < first_day * HOURS_PER_DAY)
+        yield rollup_hour, first, first_day * HOURS_PER_DAY
     if end > end_day * HOURS_PER_DAY:
-        yield rollup_hour, and_(hour >= end_day * HOURS_PER_DAY, hour < end)
+        yield rollup_hour, end_day * HOURS_PER_DAY, end
 
 
 def narrowed(table: Table, where: Sequence[tuple[str, str]]) -> list[ColumnElement[bool]]:
