@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as PbSpan
 
-from ingest.model import Event, Link, Resource, Scope, Span
+from ingest.model import Event, Link, LogRecord, Resource, Scope, Span
 from ingest.otlp import json as otlp_json
 from ingest.otlp import protobuf as otlp_protobuf
 from ingest.otlp.decoded import MOST_ATTRIBUTES, NESTED_TOO_DEEPLY, TooLarge, Undecodable
-from ingest.otlp.encode import encode_traces_json
+from ingest.otlp.encode import encode_logs_json, encode_traces_json
 from ingest.otlp.wire import MOST_VALUES
 
 from .builders import T0, TRACE_ID, span_id
@@ -111,6 +111,30 @@ def test_both_encodings_give_the_very_spans_that_were_encoded(spans: list[Span])
 
     assert same(decode(protobuf_of(spans)), spans)
     assert same(otlp_json.decode_traces(as_json, NOW).spans, spans)
+
+
+RECORDS = st.builds(
+    LogRecord,
+    trace_id=TRACE_IDS,
+    span_id=SPAN_IDS,
+    time_ns=TIMES,
+    event_name=TEXTS.filter(bool),
+    severity_number=st.integers(0, 24),
+    severity_text=TEXTS,
+    body=VALUES,
+    attributes=ATTRIBUTES,
+    resource=st.builds(Resource, ATTRIBUTES, COUNTS, TEXTS),
+    scope=st.builds(Scope, TEXTS, TEXTS, ATTRIBUTES, COUNTS, TEXTS),
+    flags=COUNTS,
+    dropped_attributes=COUNTS,
+    repaired=st.just([]) | st.just(["time: missing"]),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(RECORDS, max_size=3))
+def test_log_records_survive_their_encoding(records: list[LogRecord]) -> None:
+    assert same(otlp_json.decode_logs(json.dumps(encode_logs_json(records)).encode(), NOW).records, records)
 
 
 @settings(max_examples=100, deadline=None)

@@ -177,6 +177,22 @@ def test_export_imports_as_the_same_trace(store: Store, store_url: str, tmp_path
     assert again == exported.read_text("utf-8")
 
 
+def test_export_takes_log_records_along(sqlite_store: Store, sqlite_url: str, tmp_path: Path, sqlite_template: Path) -> None:
+    """What a model was asked and said may stand in log records alone; the other store reads the same of it."""
+    clew(sqlite_url, "import", *(str(path) for path in DEMO.glob("otel-openai-v2-*")))
+    exported, other = tmp_path / "e.json", tmp_path / "other.db"
+    exported.write_text(clew(sqlite_url, "export", "65c6426f").out, "utf-8")
+    other.write_bytes(sqlite_template.read_bytes())
+
+    said = clew(f"sqlite:///{other}", "import", str(exported))
+
+    assert (said.status, said.err) == (0, "")
+    assert [line.partition('"')[2][:12] for line in exported.read_text().splitlines()] == ["resourceSpan", "resourceLogs"]
+    there, here = (clew(url, "trace", "65c6426f").out for url in (f"sqlite:///{other}", sqlite_url))
+    assert "asked: How warm is it in Paris, in Fahrenheit?" in there
+    assert there == here
+
+
 def test_export_of_several_or_none_is_refused(sqlite_store: Store, sqlite_url: str) -> None:
     """An export is of one trace."""
     fill(sqlite_store, [span for number in (1, 2) for span in in_trace(run_spans(), bytes([number]) * 16)])

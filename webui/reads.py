@@ -108,6 +108,11 @@ class Reads:
         with self._store.engine.connect() as conn:
             return reader.read_spans(conn, self._project_id, trace_id)
 
+    def records(self, trace_id: bytes) -> list[LogRecord]:
+        """Return every log record of a trace, whole."""
+        with self._store.engine.connect() as conn:
+            return reader.read_records(conn, self._project_id, trace_id)
+
     def span(self, trace_id: bytes, span_id: bytes) -> Span | None:
         """Return one span, whole."""
         with self._store.engine.connect() as conn:

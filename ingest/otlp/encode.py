@@ -1,47 +1,48 @@
-"""Spans into OTLP/JSON, losing nothing: decoding the result gives the very same spans."""
+"""Spans and log records into OTLP/JSON, losing nothing: decoding the result gives the very same."""
 
 import base64
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, TypeVar
 
-from ingest.model import Event, Link, Resource, Scope, Span
+from ingest.model import Event, Link, LogRecord, Scope, Span
 
+from .json_values import Json
 from .repair import REPAIRED_KEY
 
 
-def encode_traces_json(spans: Sequence[Span]) -> dict[str, Any]:
+def encode_traces_json(spans: Sequence[Span]) -> Json:
     """Return an ExportTraceServiceRequest in OTLP/JSON, spans of one resource and scope together, in their order.
 
     What was repaired of a span travels in a key of our own, which receivers other than Clew ignore.
     """
-    return {"resourceSpans": [_resource_spans(resource, scopes) for resource, scopes in _by_sender(spans)]}
+    return _envelopes("Spans", "spans", spans, _span)
 
 
-def _by_sender(spans: Sequence[Span]) -> list[tuple[Resource, list[tuple[Scope, list[Span]]]]]:
-    """Group neighbours alone, so that the order of spans stays."""
-    resources: list[tuple[Resource, list[tuple[Scope, list[Span]]]]] = []
-    for span in spans:
-        if not resources or resources[-1][0] != span.resource:
-            resources.append((span.resource, []))
-        scopes = resources[-1][1]
-        if not scopes or scopes[-1][0] != span.scope:
-            scopes.append((span.scope, []))
-        scopes[-1][1].append(span)
-    return resources
+def encode_logs_json(records: Sequence[LogRecord]) -> Json:
+    """Return an ExportLogsServiceRequest in OTLP/JSON, in the same way."""
+    return _envelopes("Logs", "logRecords", records, _record)
 
 
-def _resource_spans(resource: Resource, scopes: Sequence[tuple[Scope, Sequence[Span]]]) -> dict[str, Any]:
-    return {
-        "resource": {"attributes": _pairs(resource.attributes), "droppedAttributesCount": resource.dropped_attributes},
-        "scopeSpans": [
-            {"scope": _scope(scope), "spans": [_span(span) for span in spans], "schemaUrl": scope.schema_url} for scope, spans in scopes
-        ],
-        "schemaUrl": resource.schema_url,
-    }
+_Sent = TypeVar("_Sent", Span, LogRecord)
 
 
-def _scope(scope: Scope) -> dict[str, Any]:
+def _envelopes(signal: str, items: str, sent: Sequence[_Sent], encode: Callable[[_Sent], Json]) -> Json:
+    """Group neighbours of one resource and scope alone, so that the order stays."""
+    resources = []
+    for resource, of_resource in groupby(sent, attrgetter("resource")):
+        scopes = [
+            {"scope": _scope(scope), items: [encode(one) for one in of_scope], "schemaUrl": scope.schema_url}
+            for scope, of_scope in groupby(of_resource, attrgetter("scope"))
+        ]
+        about = {"attributes": _pairs(resource.attributes), "droppedAttributesCount": resource.dropped_attributes}
+        resources.append({"resource": about, f"scope{signal}": scopes, "schemaUrl": resource.schema_url})
+    return {f"resource{signal}": resources}
+
+
+def _scope(scope: Scope) -> Json:
     return {
         "name": scope.name,
         "version": scope.version,
@@ -50,7 +51,7 @@ def _scope(scope: Scope) -> dict[str, Any]:
     }
 
 
-def _span(span: Span) -> dict[str, Any]:
+def _span(span: Span) -> Json:
     encoded = {
         "traceId": span.trace_id.hex(),
         "spanId": span.span_id.hex(),
@@ -74,7 +75,25 @@ def _span(span: Span) -> dict[str, Any]:
     return encoded
 
 
-def _event(event: Event) -> dict[str, Any]:
+def _record(record: LogRecord) -> Json:
+    encoded = {
+        "timeUnixNano": str(record.time_ns),
+        "severityNumber": record.severity_number,
+        "severityText": record.severity_text,
+        "eventName": record.event_name,
+        "body": _value(record.body),
+        "attributes": _pairs(record.attributes),
+        "droppedAttributesCount": record.dropped_attributes,
+        "flags": record.flags,
+        "traceId": record.trace_id.hex(),
+        "spanId": record.span_id.hex(),
+    }
+    if record.repaired:
+        encoded[REPAIRED_KEY] = record.repaired
+    return encoded
+
+
+def _event(event: Event) -> Json:
     return {
         "timeUnixNano": str(event.time_ns),
         "name": event.name,
@@ -83,7 +102,7 @@ def _event(event: Event) -> dict[str, Any]:
     }
 
 
-def _link(link: Link) -> dict[str, Any]:
+def _link(link: Link) -> Json:
     return {
         "traceId": link.trace_id.hex(),
         "spanId": link.span_id.hex(),
@@ -94,11 +113,11 @@ def _link(link: Link) -> dict[str, Any]:
     }
 
 
-def _pairs(attributes: dict[str, Any]) -> list[dict[str, Any]]:
+def _pairs(attributes: dict[str, Any]) -> list[Json]:
     return [{"key": key, "value": _value(value)} for key, value in attributes.items()]
 
 
-def _value(value: Any) -> dict[str, Any]:
+def _value(value: Any) -> Json:
     """Return an AnyValue. A bool is asked for before an int, which it is too."""
     if isinstance(value, str):
         return {"stringValue": value}

@@ -277,6 +277,7 @@ def _record(item: Any, resource: Resource, scope: Scope, notes: list[str], now_n
     time_ns = in_range(integer(item.get("timeUnixNano")) or integer(item.get("observedTimeUnixNano")), "time", notes)
     if not time_ns:
         note(notes, "time", "missing")
+    _take_repairs(item, notes)
     return LogRecord(
         trace_id,
         span_id,

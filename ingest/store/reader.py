@@ -7,9 +7,9 @@ import msgspec
 from sqlalchemy import Connection, bindparam, func, select
 
 from ingest.dialects.merge import merge_logs
-from ingest.model import Facts, Span, StoredSpan
+from ingest.model import Facts, LogRecord, Span, StoredSpan
 
-from .chunks import RankedLog, RankedSpan, read_ranked_logs, read_ranked_spans, unpack_span, unpack_spans
+from .chunks import RankedLog, RankedSpan, read_ranked_logs, read_ranked_spans, unpack_logs, unpack_span, unpack_spans
 from .schema import chunk, log_chunk, span, trace
 
 
@@ -92,6 +92,15 @@ def read_spans(conn: Connection, project_id: int, trace_id: bytes) -> list[Span]
             if known is None or (whole.end_ns, item.rank) > known[:2]:
                 best[whole.span_id] = (whole.end_ns, item.rank, whole)
     return sorted((item[2] for item in best.values()), key=lambda one: (one.start_ns, one.end_ns, one.span_id))
+
+
+def read_records(conn: Connection, project_id: int, trace_id: bytes) -> list[LogRecord]:
+    """Return every log record of a trace, whole, each once, in the order of their times."""
+    found: dict[tuple[int, bytes, bytes], LogRecord] = {}
+    for facts, payload in conn.execute(_WHOLE_LOGS, {"project_id": project_id, "trace_id": trace_id}):
+        for item, whole in zip(read_ranked_logs(facts), unpack_logs(payload), strict=True):
+            found[item.time_ns, item.span_id, item.record_id] = whole
+    return [found[key] for key in sorted(found)]
 
 
 def read_span(conn: Connection, project_id: int, trace_id: bytes, span_id: bytes) -> Span | None:

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Mapping
 
-from ingest.otlp.encode import encode_traces_json
+from ingest.otlp.encode import encode_logs_json, encode_traces_json
 from webui.api_json import dump
 from webui.reads import Reads
 
@@ -16,7 +16,7 @@ from .report import report_html
 
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Write a trace as OTLP/JSON, which imports as the very same trace, or as a report."""
+    """Write a trace as OTLP/JSON, a request a line, which imports as the very same trace, or as a report."""
     settings = read_settings(arguments, environ)
     with opened_reads(settings, arguments.project) as reads:
         written = _FORMATS[arguments.format](reads, find_one(reads, arguments.trace))
@@ -28,7 +28,9 @@ def _otlp_json(reads: Reads, trace_id: bytes) -> bytes:
     spans = reads.spans(trace_id)
     if not spans:
         raise CliError("Only log records of this trace are stored; there is no span to export.")
-    return dump(encode_traces_json(spans)) + b"\n"
+    records = reads.records(trace_id)
+    requests = [encode_traces_json(spans), *([encode_logs_json(records)] if records else [])]
+    return b"".join(dump(request) + b"\n" for request in requests)
 
 
 def _bundle(reads: Reads, trace_id: bytes) -> bytes:
