@@ -73,11 +73,10 @@ class Circumstances:
 
 @dataclass(frozen=True)
 class Mishap:
-    """Something that goes wrong once: the answer of a tool's nth call, or a model call that fits a fault of the model server."""
+    """Something that goes wrong once: a tool's first answer, or a model call that fits a fault of the model server."""
 
     name: str
     tool: str = ""
-    nth: int = 1
     answer: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     """Makes another answer of a tool's, or raises."""
     fault: Fault | None = None
@@ -87,10 +86,9 @@ class Mishap:
 
 @dataclass
 class LivedRun:
-    """A run as Clew has it, how it ended, and which of its steps went wrong: the nth call of a tool, or of any model ("")."""
+    """A run as Clew has it, and which of its steps went wrong: the nth call of a tool, or of any model ("")."""
 
     trace: Trace
-    reason: str
     struck: tuple[str, int] | None = None
     done: tuple[str, ...] = ()
     """The tools it called and how it ended, by its own ledger: twins do the same."""
@@ -148,7 +146,7 @@ class Twins:
         assert tracer.flush(30.0)
         calls = (one for run in answer.ledger.runs for one in all_entries([run]) if one["kind"] == "tool")
         done = (*(f"{one['name']} {one['code']}" for one in calls), answer.reason)
-        return LivedRun(stored_trace(self.clew.store, bytes.fromhex(answer.trace_id), time.time_ns()), answer.reason, struck.at, done)
+        return LivedRun(stored_trace(self.clew.store, bytes.fromhex(answer.trace_id), time.time_ns()), struck.at, done)
 
     def read_span(self, run: LivedRun, span_id: bytes) -> Span | None:
         """Read a stored span of a run."""
@@ -200,11 +198,10 @@ class _Struck:
         spec, answer = TOOLS[mishap.tool], mishap.answer
 
         def run(context: Any, arguments: Any) -> Any:
-            self._calls += self._is_last
             found = spec.run(context, arguments)
-            if not self._is_last or self._calls != mishap.nth:
+            if not self._is_last or self.at is not None:
                 return found
-            self.at = (mishap.tool, mishap.nth)
+            self.at = (mishap.tool, 1)
             return spec.result.model_validate(answer(found.model_dump(mode="json")))
 
         return {**TOOLS, mishap.tool: replace(spec, run=run)}
