@@ -17,25 +17,21 @@ from unittest.mock import patch
 import tracer
 from ingest.model import Span, Trace
 from ingest.store.reader import read_span
-from sample_agent.agent import SchedulingAgent
 from sample_agent.clock import SimulatedClock
-from sample_agent.domain.seed_data import CLIENTS, PROFESSIONALS, Season, plant
-from sample_agent.domain.store import DomainStore
+from sample_agent.domain.seed_data import CLIENTS, PROFESSIONALS, Season
 from sample_agent.model_server.faults import TRANSPORT, Fault, Seen
 from sample_agent.model_server.misbehaviour import spoil
 from sample_agent.model_server.policy.reading import Conversation, Said
-from sample_agent.model_server.server import ModelServer, running_server
+from sample_agent.model_server.server import ModelServer
 from sample_agent.models.prices import usd_by_class
-from sample_agent.models.settings import Endpoint, ModelSettings
 from sample_agent.scenarios.runner import all_entries
-from sample_agent.settings import AgentSettings, Architecture
-from sample_agent.state.store import StateStore
+from sample_agent.settings import Architecture
 from sample_agent.tools.catalogue import TOOLS
 from sample_agent.tools.contract import ToolError, ToolSpec
-from sample_agent.visit import Request, World
 from webui.analysis.sequence import Side, sequence_of
 
 from .sample_agent_clew import Clew, running_clew
+from .sample_agent_office import office
 from .tracer_play import switch_off
 from .wire import stored_trace
 
@@ -126,23 +122,18 @@ class Twins:
         starts_at = FIRST_WEEK + timedelta(weeks=around.week)
         self.clock = clock = SimulatedClock(starts_at)
         struck = _Struck(mishap)
+        # The calendars move with the week: the same times are free.
+        season = Season((starts_at - timedelta(days=7)).date(), days=35, seed=around.seed)
+        client = around.client_id
+        session, user = f"chat-{around.week}-{client}", f"client-{client}"
         with (
-            DomainStore(":memory:", durable=False) as domain,
-            StateStore(":memory:", durable=False) as state,
-            running_server(seed=around.seed, now=clock.now) as server,
+            office(clock, season) as firm,
             patch("sample_agent.model_server.server.spoil", struck.spoil),
+            closing(firm.agent(tools=struck.tools(), architecture=architecture)) as agent,
         ):
-            # The calendars move with the week: the same times are free.
-            plant(domain, Season((starts_at - timedelta(days=7)).date(), days=35, seed=around.seed))
-            models = ModelSettings(primary=Endpoint(server.url), fallback=Endpoint(f"{server.url}/v1"))
-            settings = AgentSettings(models=models, architecture=architecture)
-            agent = SchedulingAgent(settings, World(domain, state, clock.now, clock.sleep), tools=struck.tools(), also=clock.hear)
-            who = frozenset({around.client_id})
-            with closing(agent):
-                for number, says in enumerate(task.says, 1):
-                    struck.begin(server, is_last=number == len(task.says))
-                    words = says.format(who=_professional_of(around.client_id))
-                    answer = agent.handle(Request(words, f"chat-{around.week}-{around.client_id}", f"client-{around.client_id}", who))
+            for number, says in enumerate(task.says, 1):
+                struck.begin(firm.server, is_last=number == len(task.says))
+                answer = firm.ask(agent, says.format(who=_professional_of(client)), session, user, clients=frozenset({client}))
         assert tracer.flush(30.0)
         calls = (one for run in answer.ledger.runs for one in all_entries([run]) if one["kind"] == "tool")
         done = (*(f"{one['name']} {one['code']}" for one in calls), answer.reason)

@@ -1,6 +1,6 @@
 """A firm with one agent for tests: real stores, the real offline server, and a clock that moves when something happens."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +15,8 @@ from sample_agent.models.settings import Endpoint, ModelSettings
 from sample_agent.observe import Told
 from sample_agent.settings import AgentSettings
 from sample_agent.state.store import StateStore
+from sample_agent.tools.catalogue import TOOLS
+from sample_agent.tools.contract import ToolSpec
 from sample_agent.visit import Answer, Request, World
 
 from .sample_agent_world import MONDAY
@@ -41,8 +43,9 @@ class Office:
     def ask(self, agent: SchedulingAgent, says: str, session: str = "s", user: str = "u", **more: object) -> Answer:
         return agent.handle(replace(Request(says, session, user, CLIENT), **more))  # type: ignore[arg-type]  # fields of the test
 
-    def agent(self, owner: str = "agent", **changes: object) -> SchedulingAgent:
-        return SchedulingAgent(replace(self.settings, **changes), self.world, also=self.hear, owner=owner)  # type: ignore[arg-type]
+    def agent(self, owner: str = "agent", tools: Mapping[str, ToolSpec] = TOOLS, **changes: object) -> SchedulingAgent:
+        settings = replace(self.settings, **changes)  # type: ignore[arg-type]  # fields of the test
+        return SchedulingAgent(settings, self.world, tools=tools, also=self.hear, owner=owner)
 
     def book(self, professional_id: str, day: int, hour: int) -> str:
         """Book half an hour for the client so many days from now and return the id."""
@@ -52,13 +55,13 @@ class Office:
 
 
 @contextmanager
-def office(clock: SimulatedClock | None = None) -> Iterator[Office]:
-    """Open a firm without any appointment, on Monday morning or on a clock that is given."""
-    clock = clock or SimulatedClock(MONDAY)
+def office(clock: SimulatedClock | None = None, season: Season | None = None) -> Iterator[Office]:
+    """Open a firm on Monday morning or on a clock that is given, without any appointment or with those of a season."""
+    clock, season = clock or SimulatedClock(MONDAY), season or Season(MONDAY.date(), days=0)
     with (
         DomainStore(":memory:", durable=False) as domain,
         StateStore(":memory:", durable=False) as state,
-        running_server(now=clock.now) as server,
+        running_server(seed=season.seed, now=clock.now) as server,
     ):
-        plant(domain, Season(MONDAY.date(), days=0))
+        plant(domain, season)
         yield Office(World(domain, state, clock.now, clock.sleep), clock, server)

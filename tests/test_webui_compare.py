@@ -250,6 +250,20 @@ def test_an_answer_that_a_guard_judged_otherwise_is_the_divergence() -> None:
     assert _found(run("the code is 123", "refused", asked), run("all done", "allowed", asked))[0] == "guardrail"
 
 
+def test_a_guard_that_fails_is_the_divergence_itself() -> None:
+    """Whatever the model said: it was not judged."""
+    guard, broken = (span(9, 1, 9, kind="guardrail", name="filter output", failed=failed) for failed in (False, True))
+    said, other = (llm(2, 1, at=1, output=words) for words in ("all done", "that is settled"))
+    assert _found([said, broken], [other, guard])[:2] == ("guardrail", None)
+
+
+def test_a_tool_that_is_tried_again_is_not_the_models_answer() -> None:
+    """The call before the tool answered well."""
+    asked, failed = llm(2, 1, at=1, output="looking"), tool(3, "look", 1, 3, failed=True, tool_error="TimeoutError")
+    again = span(4, 1, 5, kind="retry", name="retry 1 of 2")
+    assert _found([asked, failed, again], [asked, failed])[0] == "retry"
+
+
 def test_a_call_that_answers_and_one_that_asks_for_a_tool_chose_otherwise() -> None:
     chose = Decision("look", "derived", alternatives=[Option("look"), Option("write")])
     asked = [llm(2, 1, at=1, decision=chose, tool_requests=asks("look"), finish_reason="tool_calls"), tool(3, "look", 1, 3)]

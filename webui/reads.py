@@ -111,7 +111,7 @@ class Reads:
     def records(self, trace_id: bytes) -> list[LogRecord]:
         """Return every log record of a trace, whole."""
         with self._store.engine.connect() as conn:
-            return reader.read_records(conn, self._project_id, trace_id)
+            return reader.read_trace_records(conn, self._project_id, trace_id)
 
     def span(self, trace_id: bytes, span_id: bytes) -> Span | None:
         """Return one span, whole."""

@@ -94,7 +94,7 @@ def read_spans(conn: Connection, project_id: int, trace_id: bytes) -> list[Span]
     return sorted((item[2] for item in best.values()), key=lambda one: (one.start_ns, one.end_ns, one.span_id))
 
 
-def read_records(conn: Connection, project_id: int, trace_id: bytes) -> list[LogRecord]:
+def read_trace_records(conn: Connection, project_id: int, trace_id: bytes) -> list[LogRecord]:
     """Return every log record of a trace, whole, each once, in the order of their times."""
     found: dict[tuple[int, bytes, bytes], LogRecord] = {}
     for facts, payload in conn.execute(_WHOLE_LOGS, {"project_id": project_id, "trace_id": trace_id}):

@@ -15,7 +15,7 @@ from .sequence import Side
 from .values import Matching, Mismatch, names_in
 
 What = Literal[
-    "extra", "missing", "outcome", "choice", "arguments", "result", "model", "prompt", "options", "answer", "ending", "stop"
+    "extra", "missing", "outcome", "choice", "arguments", "result", "model", "prompt", "options", "answer", "ending"
 ]  # fmt: skip
 
 

@@ -54,21 +54,27 @@ def find_divergence(pairs: list[Pair], tops: Tops, *, are_others: bool) -> Diver
 def _mended_answer(pairs: Sequence[Pair], shows: int) -> int | None:
     """Return the model call whose answer had to be repaired, where one run alone did that."""
     side = pairs[shows].a or pairs[shows].b
-    if pairs[shows].is_shared or side is None or side.step.kind not in _MENDING:
-        return None
-    return next((n for n in range(shows - 1, -1, -1) if pairs[n].is_of("llm")), None)
+    is_mending = not pairs[shows].is_shared and side is not None and side.step.kind in _MENDING
+    return _model_call_before(pairs, shows) if is_mending else None
 
 
 def _judged_answer(pairs: Sequence[Pair], shows: int) -> int | None:
-    """Return the model call whose answer a guard judged otherwise; none where it judged what a tool answered, or what was asked."""
-    if not pairs[shows].is_shared or not pairs[shows].is_of("guardrail"):
+    """Return the model call whose answer a guard judged otherwise; none where the guard itself failed, or judged the same words."""
+    is_verdict = pairs[shows].is_of("guardrail") and any(one.what == "result" and one.material for one in pairs[shows].differences)
+    call = _model_call_before(pairs, shows) if is_verdict else None
+    if call is None:
         return None
-    for n in range(shows - 1, -1, -1):
-        a, b = pairs[n].a, pairs[n].b
-        if a is None or b is None or a.step.tool is not None:
+    a, b = pairs[call].a, pairs[call].b
+    return call if a is not None and b is not None and a.step.output != b.step.output else None
+
+
+def _model_call_before(pairs: Sequence[Pair], n: int) -> int | None:
+    """Return the last model call before a step; none where a tool was called since, for then it is about what that answered."""
+    for before in range(n - 1, -1, -1):
+        if pairs[before].is_of("tool"):
             return None
-        if a.step.kind == "llm":
-            return n if a.step.output != b.step.output else None
+        if pairs[before].is_of("llm"):
+            return before
     return None
 
 
