@@ -1,5 +1,8 @@
 """Attributes read by their bytes are those that protobuf's parser reads, whether they came before or not."""
 
+import gzip
+from pathlib import Path
+
 import pytest
 from google.protobuf.message import DecodeError
 from hypothesis import example, given
@@ -8,7 +11,11 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 
 from ingest.otlp import protobuf_values
 from ingest.otlp.decoded import MOST_ATTRIBUTES
+from ingest.otlp.protobuf import decode_traces
 from ingest.otlp.protobuf_values import Remarkable, attributes_as_before, attributes_of
+from ingest.store.prepare import prepare
+
+FIXTURES = Path(__file__).parent / "fixtures"
 
 _texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 _leaves = st.one_of(
@@ -73,10 +80,19 @@ def test_bytes_of_any_kind_are_read_as_the_parser_does_or_left_to_it(data: bytes
     assert found == attributes_of([pair], "attributes", [])[0]
 
 
-def test_a_list_of_one_span_is_not_that_of_another() -> None:
-    data = KeyValue(key="a", value=AnyValue(array_value=ArrayValue(values=[AnyValue(string_value="x")]))).SerializeToString()
-    attributes_as_before([data])["a"].append("changed")
-    assert attributes_as_before([data]) == {"a": ["x"]}
+def test_what_is_shared_among_spans_stays_as_it_came() -> None:
+    """Through all readers and dialects, on all recordings."""
+    files = sorted(FIXTURES.rglob("*.pb*"))
+    protobuf_values._PAIRS.clear()
+    for file in files:
+        body = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        prepare(1, decode_traces(body, 1).spans, (), 1)
+    kept = dict(protobuf_values._PAIRS)
+    lists = [value for _, value in kept.values() if isinstance(value, list)]
+    assert len(files) > 50 and len(kept) > 1_000 and len(lists) > 10
+    for data, pair in kept.items():
+        assert {pair[0]: pair[1]} == attributes_of([KeyValue.FromString(data)], "attributes", [])[0]
+    assert not [value for value in lists if any(isinstance(member, list | dict) for member in value)]
 
 
 def test_more_attributes_than_are_kept_are_left_to_the_other_reading() -> None:

@@ -10,7 +10,8 @@ import msgspec
 
 from ingest.model import ToolRequest, ToolResult
 
-from .parts import Message, is_parts, read_calls, read_part, read_parts, read_result
+from .parts import Message, is_parts, read_calls, read_part, read_result
+from .plain import has_role, is_plainly_own, read_plain
 from .printed import is_printed, printed_words
 from .values import MOST_ITEMS, numbered, open_item, parse, parse_items, unwrap, word
 
@@ -31,10 +32,11 @@ _KNOWN_ROLES = frozenset({"user", "assistant", "tool", "system", "thinking", *_R
 
 def read_message(raw: Any) -> Message:
     """Return one message."""
+    plain = read_plain(raw)
+    if plain is not None:
+        return plain
     raw = open_item(raw)
     message = Message()
-    if isinstance(raw, dict) and "parts" in raw and read_parts(message, raw):
-        return message
     if isinstance(raw, str):
         found = parse(raw) if raw[:1] in "{[" else raw
         raw = found if isinstance(found, dict) or is_parts(found) else raw
@@ -62,6 +64,8 @@ def read_fresh(value: Any, own_name: str | None = None) -> list[Message]:
     """Return the messages after the last one that the model itself said. Only these are read, from the end backwards."""
     fresh: list[Message] = []
     for item in reversed(_items(value)):
+        if is_plainly_own(item, own_name):
+            break
         message = read_message(item)
         # Told from its own words by their name, where several agents talk.
         if message.is_own and (message.name is None or own_name is None or message.name == own_name):
@@ -77,7 +81,7 @@ def _items(value: Any) -> list[Any]:
     if isinstance(value, str) and value[:1] not in ("{", "[", '"'):
         return [value] if value.strip() else []
     items = parse_items(value)
-    if len(items) == 1:
+    if len(items) == 1 and not has_role(items[0]):
         only = open_item(items[0])
         if isinstance(only, list) and not (len(only) == 2 and isinstance(only[0], str)):
             # LangChain nests one list a prompt.

@@ -111,38 +111,6 @@ def read_part(message: Message, part: Any, depth: int = 0) -> None:
         message.ask(read_request(part[shape]))
 
 
-_PLAIN_ROLES = frozenset({"user", "assistant", "system", "tool"})
-
-
-def read_parts(message: Message, raw: dict[str, Any]) -> bool:
-    """Read a message as the GenAI conventions write it; False, and nothing read, where it is written otherwise."""
-    role, parts = raw.get("role"), raw["parts"]
-    if type(role) is not str or role not in _PLAIN_ROLES or type(parts) is not list or len(parts) > _MOST_PARTS:
-        return False
-    for part in parts:
-        if type(part) is not dict or type(part.get("type")) is not str or part["type"] not in _READERS:
-            return False
-    message.role = role
-    reason, name = raw.get("finish_reason"), raw.get("name")
-    if reason:
-        message.finish_reason = word(reason)
-    if name and role == "assistant":
-        message.name = word(name)
-    for part in parts:
-        kind = part["type"]
-        content = part.get("content")
-        if kind == "text" and type(content) is str and "thought" not in part and not content.startswith(_UNREAD):
-            if content:
-                message.texts.append(content)
-        else:
-            _READERS[kind](message, part)
-    if role == "tool" and message.texts and not message.results:
-        # LiteLLM sends what a tool answered as a text.
-        read_result(message, {**raw, "content": "\n".join(message.texts)})
-        message.texts = []
-    return True
-
-
 _REASONING, _CALL = "ResponseReasoningItem(", "ResponseFunctionToolCall("
 _UNREAD = ('{"reasoningContent"', _REASONING, _CALL)
 """How what is no text begins that an emitter did not know and sent as one: Bedrock's blocks, printed items of the Responses API."""
@@ -157,6 +125,14 @@ def _read_unread(message: Message, text: str) -> None:
         message.think(text)
 
 
+def read_said(message: Message, text: str) -> None:
+    """Add what an emitter sent as a text: nearly always one."""
+    if text.startswith(_UNREAD):
+        _read_unread(message, text)
+    elif text:
+        message.texts.append(text)
+
+
 def _read_text(message: Message, part: dict[str, Any]) -> None:
     value = next((part[key] for key in ("content", "text", "refusal", "value") if part.get(key) is not None), None)
     if isinstance(value, dict):
@@ -165,10 +141,8 @@ def _read_text(message: Message, part: dict[str, Any]) -> None:
         value = result_text(value)
     if truth(part.get("thought")) is True:
         message.think(value)
-    elif isinstance(value, str) and value.startswith(_UNREAD):
-        _read_unread(message, value)
-    elif isinstance(value, str) and value:
-        message.texts.append(value)
+    elif isinstance(value, str):
+        read_said(message, value)
 
 
 def _read_thought(message: Message, part: dict[str, Any]) -> None:
@@ -265,6 +239,11 @@ def read_result(message: Message, part: dict[str, Any]) -> None:
     value = _first(part, _RESULTS_OF)
     named = _first_word(part, ("name", "toolName"))
     failed = truth(part.get("is_error")) is True or truth(part.get("isError")) is True or part.get("status") == "error"
+    add_result(message, call_id, value, failed, named)
+
+
+def add_result(message: Message, call_id: str | None, value: Any, failed: bool = False, named: str | None = None) -> None:
+    """Add what a tool answered, whatever carries it."""
     if isinstance(value, dict) and str(value.get("type", "")).startswith("error"):
         failed = True
     text = result_text(value)

@@ -25,7 +25,7 @@ _pack = msgspec.msgpack.Encoder().encode
 _ODD = frozenset('" \n\r\t\v\f\x1c\x1d\x1e\x1f\x85\xa0')
 """A name that begins otherwise is neither quoted nor blank: most need no second look."""
 
-_UNREADABLE = (msgspec.DecodeError, UnicodeEncodeError, RecursionError)
+UNREADABLE = (msgspec.DecodeError, UnicodeEncodeError, RecursionError)
 _UNWRITABLE = (TypeError, ValueError, RecursionError, OverflowError)
 
 
@@ -98,7 +98,7 @@ def parse(value: Any) -> Any:
         return value
     try:
         return _decode(value)
-    except _UNREADABLE:
+    except UNREADABLE:
         return _leniently(value)
 
 
@@ -123,7 +123,7 @@ def parse_items(value: Any) -> list[Any]:
     if isinstance(value, str) and value[:1] == "[":
         try:
             return list(_decode_list(value))
-        except _UNREADABLE:
+        except UNREADABLE:
             pass
     found = unwrap(value)
     if isinstance(found, list):
@@ -136,7 +136,7 @@ def open_item(item: Any) -> Any:
     if isinstance(item, msgspec.Raw):
         try:
             return _decode(item)
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
     return item
 

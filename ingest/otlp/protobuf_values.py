@@ -111,7 +111,7 @@ class Remarkable(ValueError):
 class _Pairs(dict[bytes, tuple[str, Any]]):
     """Key and value of each attribute, by the bytes it came in. What came lately is kept; all is dropped once it is much.
 
-    Kept values are shared among spans, so that only those are kept that nobody can change.
+    Kept values are shared among spans: nobody changes what a span holds. Lists of lists and maps are not kept all the same.
     """
 
     _MOST = 10_000
@@ -121,9 +121,10 @@ class _Pairs(dict[bytes, tuple[str, Any]]):
     def __missing__(self, data: bytes) -> tuple[str, Any]:
         """Read an attribute that is not kept. Raises ``Remarkable``, ``DecodeError``."""
         key, found = _text_pair(data) or _any_pair(data)
-        if type(found) is str and "\0" in found:
+        kind = type(found)
+        if kind is str and "\0" in found:
             raise Remarkable
-        if len(data) <= self._LONGEST and type(found) not in (list, dict):
+        if len(data) <= self._LONGEST and kind is not dict and (kind is not list or not any(type(one) in (list, dict) for one in found)):
             if len(self) >= self._MOST:
                 self.clear()
             self[data] = key, found
