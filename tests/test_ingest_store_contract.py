@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,8 +14,10 @@ from sqlalchemy import text
 from ingest.model import Event, Link, LogRecord, Span
 from ingest.store import access
 from ingest.store.backup import BackupError, backup
+from ingest.store.bill import Period, Person, spent_by_people
 from ingest.store.chunks import renormalise_logs, renormalise_spans
-from ingest.store.costs import costs
+from ingest.store.costs import costs, costs_of
+from ingest.store.cube import CubeQuery
 from ingest.store.engine import Store, open_store
 from ingest.store.ledger import check_reconciles
 from ingest.store.linker import Pace, link_silent
@@ -36,8 +39,8 @@ OTHER_ID = bytes.fromhex("5b8eff" + "00" * 13)
 def tables(store: Store) -> dict[str, list[Any]]:
     """Return all that is stored but chunks, whose split is the senders'."""
     names = (
-        "span", "log_record", "summary", "run", "decision", "option_set", "ledger", "rollup_hour", "rollup_day", "reference",
-        "finding", "price",
+        "span", "log_record", "summary", "run", "decision", "option_set", "ledger", "rollup_hour", "rollup_day", "rollup_people",
+        "reference", "finding", "price",
     )  # fmt: skip
     with store.engine.connect() as conn:
         found = {name: [tuple(row) for row in conn.execute(text(f"SELECT * FROM {name}"))] for name in names}
@@ -321,6 +324,56 @@ def test_costs_sum_to_the_bill(store: Store, by: tuple[str, ...]) -> None:
     assert sum(row.spent.cost_nanos for row in table.rows) == table.total.cost_nanos == bill(store)[0][9] > 0
     assert (table.total.runs, table.total.llm_calls, table.total.tool_calls) == (2, 6, 6)
     assert table.total.input_tokens == sum(row.spent.input_tokens for row in table.rows) == 600
+
+
+def _run_for(user: str, calls: int) -> list[Span]:
+    """A trace of its own, numbered by its calls."""
+    root, *others = run_spans(calls)
+    named = {**root.attributes, "user.id": user, "session.id": f"{user} {calls % 2}"}
+    return in_trace([msgspec.structs.replace(root, attributes=named), *others], bytes([calls]) * 16)
+
+
+@pytest.mark.parametrize("where", [(), (("agent", "scheduler"),)])
+@pytest.mark.parametrize("by", [("user",), ("session", "day"), ("user", "session", "agent", "hour")])
+def test_the_roll_up_of_people_says_what_the_ledger_says(
+    store: Store, monkeypatch: pytest.MonkeyPatch, by: tuple[str, ...], where: tuple[tuple[str, str], ...]
+) -> None:
+    """Row by row, also after a trace grew, ended otherwise and was deleted."""
+    spans = run_spans(8)
+    for number in range(2, 8):
+        store_spans(store, _run_for(("ada", "bob", "")[number % 3], number), now_ns=NOW if number > 2 else NOW - SECOND)
+    store_spans(store, spans[1:])
+    link_all(store)
+    store_spans(store, [*spans, agent_span(90, "helper", 1), llm_span(91, 90), tool_span(92, "look", 90)])
+    link_all(store, NOW + SECOND)
+    assert purge(store, NOW - SECOND // 2, NOW + 2 * SECOND) == 1
+    query = CubeQuery(T0 - 40 * 24 * 3600 * SECOND, NOW, where=where)
+
+    ours = costs_of(store, 1, query, by)
+    monkeypatch.setattr("ingest.store.costs.is_of_people", lambda by, names: False)
+
+    assert ours == costs_of(store, 1, query, by)
+    assert ours.total.runs == (6 if where else 7)
+    assert ours.total.cost_nanos > 0
+    assert check_reconciles(store, 1) == {}
+
+
+@pytest.mark.parametrize("kind", ["user", "session"])
+def test_who_spent_what_is_added_up_from_all_runs(store: Store, kind: str) -> None:
+    """The dearest first, and the total that of the rest of the bill."""
+    for number in range(2, 8):
+        store_spans(store, _run_for(("ada", "bob", "")[number % 3], number))
+    link_all(store)
+
+    found = spent_by_people(store, 1, Period(T0 - 40 * 24 * 3600 * SECOND, NOW), kind)
+    narrowed = spent_by_people(store, 1, Period(T0 - 40 * 24 * 3600 * SECOND, NOW, (("environment", "production"),)), kind)
+
+    assert found.is_all and not narrowed.is_all
+    assert found.total == Person("", 6, 6, bill(store)[0][9], 27 * 110, 0, 27)
+    assert sum(one.cost_nanos for one in found.items) == found.total.cost_nanos
+    assert found.items == sorted(found.items, key=lambda one: -one.cost_nanos)
+    assert {one.name for one in found.items} == ({"ada", "bob", ""} if kind == "user" else {"ada 0", "ada 1", "bob 0", "bob 1", " 0", " 1"})
+    assert spent_by_people(store, 1, Period(0, SECOND), kind).items == []
 
 
 def test_purge_deletes_whole_traces_and_their_bill(store: Store) -> None:

@@ -54,7 +54,7 @@ def spent(period: Period, where: Sequence[tuple[str, str]] = ()) -> dict[int, in
 
 
 def people(period: Period, asked: Asked) -> bill.People | None:
-    """Return what users or sessions spent, where a page is split by these. Costs 10,000 runs at most."""
+    """Return what users or sessions spent, where a page is split by these."""
     if asked.by not in PEOPLE:
         return None
     return bill.spent_by_people(library().store, g.project_id, _of(period, asked), asked.by)

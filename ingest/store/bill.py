@@ -14,14 +14,16 @@ from ingest.rates import Rates
 from .alert_model import Alert
 from .alert_schema import alert
 from .alertbook import struct_of
+from .costs import is_of_people
+from .cube import hours_of
 from .derive import clip
-from .derived import finding, ledger, price, summary, tally_day
+from .derived import finding, ledger, price, rollup_people, summary, tally_day
 from .engine import Store
 from .lists import summary_of
 from .tally import END, TALLY_SUMS, Summed
 
 MOST_RUNS = 10_000
-"""So many of the newest runs of a range are added up by user or session."""
+"""So many of the newest runs of a range are added up by user or session where the roll-up does not have what is asked for."""
 
 _DAY_NS = 86_400 * 10**9
 _MOST_PEOPLE = 200
@@ -124,13 +126,41 @@ class People(msgspec.Struct, frozen=True):
     more: int
     """How many there are beside those in ``items``."""
     looked: int
+    """How many runs are added up."""
     is_all: bool
-    """False where there were more runs than are looked at: then older ones are left out, back to ``since_ns``."""
-    since_ns: int
+    """True where these are all runs, added up by the hours of their calls as the rest of the bill is; else they are the newest ones that
+    began in the time, at most ``MOST_RUNS``."""
 
 
 def spent_by_people(store: Store, project_id: int, period: Period, kind: str) -> People:
-    """Return what users or sessions spent, as their traces say. Costs the newest 10,000 traces of the time, one row each."""
+    """Return what users or sessions spent, as their traces say.
+
+    All of the time, at the cost of its rows of ``rollup_people``, about one a trace; narrowed to more than an agent, the newest
+    10,000 traces of it, one row each.
+    """
+    if is_of_people((kind,), [name for name, _ in period.where]):
+        return _all_people(store, project_id, period, kind)
+    return _newest_people(store, project_id, period, kind)
+
+
+def _all_people(store: Store, project_id: int, period: Period, kind: str) -> People:
+    r = rollup_people.c
+    first, end = hours_of(period.from_ns, period.to_ns)
+    tokens = r.uncached_input_tokens + r.cache_read_tokens + r.cache_write_tokens + r.plain_output_tokens + r.reasoning_tokens
+    sums = [func.sum(each) for each in (r.runs, r.completed, r.cost_nanos, tokens, r.unpriced_calls, r.llm_calls)]
+    who = {"user": r.user_id, "session": r.session_id}[kind]
+    totals = [func.sum(each).over() for each in sums]
+    wanted = select(who, *sums, func.count().over(), *totals).where(r.project_id == project_id, r.hour >= first, r.hour < end)
+    wanted = wanted.where(*(r[name] == clip(value) for name, value in period.where)).group_by(who)
+    with store.engine.connect() as conn:
+        rows = conn.execute(wanted.order_by(sums[2].desc(), sums[0].desc(), who).limit(_MOST_PEOPLE)).all()
+    # Sums of bigint are Decimal on PostgreSQL.
+    items = [Person(row[0], *map(int, row[1:7])) for row in rows]
+    total = Person("", *map(int, rows[0][8:])) if rows else Person("", 0, 0, 0, 0, 0, 0)
+    return People(items, total, rows[0][7] - len(rows) if rows else 0, total.runs, is_all=True)
+
+
+def _newest_people(store: Store, project_id: int, period: Period, kind: str) -> People:
     who = func.coalesce(_TEXTS[kind], "").label("who")
     s = summary.c
     within = (s.started_ns >= period.from_ns, s.started_ns < period.to_ns)
@@ -141,14 +171,12 @@ def spent_by_people(store: Store, project_id: int, period: Period, kind: str) ->
     completed = func.sum((b.termination == "completed").cast(_INTEGER))
     added = ("cost_nanos", "tokens", "unpriced_calls", "llm_calls")
     sums = (func.count(), completed, *(func.sum(func.coalesce(b[name], 0)) for name in added))
-    wanted = select(b.who, *sums, func.min(b.started_ns)).group_by(b.who)
+    wanted = select(b.who, *sums).group_by(b.who)
     with store.engine.connect() as conn:
         rows = sorted(conn.execute(wanted), key=lambda row: (-row[3], -row[1], row[0]))
-    # Sums of bigint are Decimal on PostgreSQL.
     total = Person("", *(int(sum(row[place] for row in rows)) for place in range(1, 7)))
-    since_ns = min((row[7] for row in rows), default=period.from_ns)
     items = [Person(row[0], *map(int, row[1:7])) for row in rows[:_MOST_PEOPLE]]
-    return People(items, total, max(len(rows) - _MOST_PEOPLE, 0), total.runs, total.runs < MOST_RUNS, int(since_ns))
+    return People(items, total, max(len(rows) - _MOST_PEOPLE, 0), total.runs, is_all=False)
 
 
 _INTEGER = finding.c.place.type

@@ -1,4 +1,4 @@
-"""What was spent, by whatever it is asked by: from the roll-ups, and from the ledger where sessions or users are asked for."""
+"""What was spent, by whatever it is asked by: from the roll-ups, and from the ledger where one user or session is asked for."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, case
 
 from .cube import DIMENSIONS, HOURS_PER_DAY, PEOPLE, CubeQuery, bucket_of, hours_of, narrowed, parts_of_query, ranges_of
 from .derive import clip
-from .derived import LEDGER_SUMS, ledger, rollup_day, rollup_hour
+from .derived import LEDGER_SUMS, ledger, rollup_day, rollup_hour, rollup_people
 from .engine import Store
 from .query import BY, CostRow, CostTable, Spent, UnknownField
 
@@ -70,18 +70,28 @@ class _Wanted(NamedTuple):
 
 
 def _parts(project_id: int, query: CubeQuery, by: tuple[str, ...]) -> Iterator[tuple[_Wanted, dict[str, Any]]]:
-    """Choose what to read: the ledger where sessions or users are grouped or asked for, else roll-ups; with the values to be bound."""
+    """Choose what to read: roll-ups, or the ledger where sessions or users go with what their roll-up does not have; with the values
+    to be bound.
+    """
     if any(name in PEOPLE for name, _ in query.where):
         for table, within in parts_of_query(project_id, query, by_hour="hour" in by):
             wanted = _wanted(table, by)
             yield wanted._replace(statement=wanted.statement.where(within, *narrowed(table, query.where))), {"project_id": project_id}
         return
     hours = hours_of(query.from_ns, query.to_ns)
-    of_people = "user" in by or "session" in by
     names = tuple(name for name, _ in query.where)
     values = {"project_id": project_id, **{f"is_{n}": clip(value) for n, (_, value) in enumerate(query.where)}}
-    for table, first, end in [(ledger, *hours)] if of_people else ranges_of(hours, by_hour="hour" in by):
+    if "user" in by or "session" in by:
+        ranges = [(rollup_people if is_of_people(by, names) else ledger, *hours)]
+    else:
+        ranges = list(ranges_of(hours, by_hour="hour" in by))
+    for table, first, end in ranges:
         yield _wanted_in_range(table, by, names), {**values, "first": first, "end": end}
+
+
+def is_of_people(by: Collection[str], names: Collection[str]) -> bool:
+    """Tell whether what is grouped and narrowed by is all in the roll-up of users and sessions."""
+    return {*by} <= {"user", "session", "agent", "hour", "day"} and {*names} <= {"agent"}
 
 
 @lru_cache(maxsize=256)
@@ -100,14 +110,16 @@ def _wanted(table: Table, by: tuple[str, ...]) -> _Wanted:
 
 
 def _sums(table: Table) -> list[ColumnElement[int]]:
-    is_run = table.c.operation == "run"
     whole = [func.sum(table.c[name]) for name in LEDGER_SUMS]
+    if table is rollup_people:
+        return [*whole, *(func.sum(table.c[name]) for name in ("runs", "duration_ns"))]
+    is_run = table.c.operation == "run"
     # A run is not the sum of its kinds of calls, each of which counts it too.
     return [*whole, *(func.sum(case((is_run, table.c[name]), else_=0)) for name in ("runs", "duration_ns"))]
 
 
 # Made once: to build these expressions takes longer than to run them.
-_SUMS = {table.name: _sums(table) for table in (ledger, rollup_hour, rollup_day)}
+_SUMS = {table.name: _sums(table) for table in (ledger, rollup_hour, rollup_day, rollup_people)}
 
 
 def _grouped(conn: Connection, wanted: _Wanted, values: Mapping[str, Any]) -> Iterator[tuple[_Group, _Sums]]:

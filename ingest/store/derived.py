@@ -166,6 +166,20 @@ rollup_hour = _rollup("rollup_hour", "hour")
 rollup_day = _rollup("rollup_day", "day")
 """``rollup_hour`` by day: a month of a busy project is some thousand rows, whatever its number of spans."""
 
+PEOPLE_SUMS = (*LEDGER_SUMS, "completed")
+
+rollup_people = Table(
+    "rollup_people",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    *(Column(name, Text, primary_key=True) for name in ("user_id", "session_id", "agent")),
+    *_counts(*PEOPLE_SUMS),
+    sqlite_with_rowid=False,
+)
+"""The ledger by whom runs were for: about one row a trace, a tenth of its rows. ``runs`` and ``duration_ns`` are those of the runs
+themselves, ``completed`` is how many of them came to their end."""
+
 reference = Table(
     "reference",
     metadata,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ingest.store.bill import People, Person
+from ingest.store.bill import MOST_RUNS, People, Person
 from ingest.store.cube import CubeRow
 from ingest.store.query import Spent
 from ingest.store.tally import Summed
@@ -214,12 +214,14 @@ def people_table(bill: Bill, people: People) -> MoneyTable:
     """Return users or sessions by cost, as the runs say whom they were for."""
     asked = bill.asked
     top = max((one.cost_nanos for one in people.items), default=0)
-    looked = f"the newest {people.looked:,} runs" if not people.is_all else plural(people.looked, "run")
+    is_cut = not people.is_all and people.looked >= MOST_RUNS
+    looked = f"the newest {people.looked:,} runs" if is_cut else plural(people.looked, "run")
+    by_start = "" if people.is_all else ", by the day they began"
     left = people.total.cost_nanos - sum(one.cost_nanos for one in people.items)
     return MoneyTable(
         title=f"By {BY_WORDS[asked.by]}",
         by=BY_WORDS[asked.by],
-        note=f"added up from {looked}, by the day they began" + ("" if people.is_all else "; older ones are not in it"),
+        note=f"added up from {looked}{by_start}" + ("; older ones are not in it" if is_cut else ""),
         heads=(Cell("runs"), Cell("completed", wide=True), Cell("tokens", wide=True), Cell("cost"), Cell("each", wide=True),
                Cell("share", wide=True)),
         rows=tuple(_person_row(bill, one, (people.total.cost_nanos, top)) for one in people.items[:40]),
