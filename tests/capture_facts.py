@@ -30,7 +30,8 @@ def facts(expect: Json, gaps: Json, traces: Sequence[Json]) -> Iterator[Fact]:
     runs = [run for trace in traces for run in trace["runs"]]
     steps = list(_all_steps(traces))
     carried = _Carried(gaps)
-    calls = [step for step in steps if step["kind"] == "llm"]
+    # Where nothing else tells two calls apart, they are told in the order of time.
+    calls = sorted((step for step in steps if step["kind"] == "llm"), key=lambda step: str(step["started_at"]))
     yield "model calls", len(expect["calls"]), len(calls)
     left = list(calls)
     for call in expect["calls"]:
@@ -85,7 +86,8 @@ def _call_facts(call: Json, wanted: Mapping[str, int], step: Json, carried: _Car
     for name, value in wanted.items():
         yield f"call {number} {name}", value, usage.get(name) or 0
     models = {call.get(field) for field in ("request_model", "response_model") if call.get(field) and carried(number, field)}
-    yield f"call {number} model", True, step["model"] in models
+    if models:
+        yield f"call {number} model", True, step["model"] in models
     normal = call.get("finish_reason_normalised")
     if normal and carried(number, "finish_reason"):
         said = step["finish_reason"]

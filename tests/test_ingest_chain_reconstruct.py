@@ -3,6 +3,7 @@
 import gc
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import pytest
@@ -106,6 +107,28 @@ def test_failed_twins_are_one_call() -> None:
     trace = chain(one, llm(2, 9, 0.01, 0.99, usage=None, failed=True, error_message="429", scope="b"))
 
     assert (trace.runs[0].totals.llm_calls, trace.runs[0].totals.errors) == (1, 1)
+
+
+def test_equal_twins_are_one_call() -> None:
+    """Of two reports only one names the reply: the same tokens at the same time under the same parent, of another scope, are one call."""
+    said: dict[str, Any] = {"usage": Usage(1131, 63), "scope": "a", "output": "late"}
+    client = llm(2, 9, 0.01, 0.97, usage=Usage(1131, 63, 256), response_id="r1", scope="b")
+    trace = chain(llm(1, 9, **said), client, llm(3, 9, 2, **said))
+
+    assert trace.runs[0].totals.llm_calls == 2
+    assert trace.runs[0].totals.usage == Usage(2262, 126, 256)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"scope": "a"}, {"output": "soon"}, {"response_id": "r2"}, {"usage": Usage(1131, 64)}, {"request_model": "o3"}, {"at": 0.9}],
+)
+def test_calls_that_differ_are_no_twins(other: dict[str, Any]) -> None:
+    """Calls side by side are two where anything but the scope tells them apart, or nothing does."""
+    said: dict[str, Any] = {"usage": Usage(1131, 63), "output": "late"}
+    trace = chain(llm(1, 9, response_id="r1", scope="a", **said), llm(2, 9, **{"scope": "b", **said, **other}))
+
+    assert trace.runs[0].totals.llm_calls == 2
 
 
 def test_streamed_result_joins_its_request() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from ingest.dialects.printed import class_name, fault_words, is_opaque, is_printed, printed_fields, printed_words
+from ingest.model import ToolResult
 
 from .dialect_spans import as_json, counted, read
 
@@ -47,6 +48,12 @@ def test_printed_fields_are_read_in_one_pass() -> None:
             "Error running tool (non-fatal): {'tool_name': 'pay', 'error': 'ledger is closed'}",
             "Error running tool (non-fatal): ledger is closed",
         ),
+        (
+            'Error running tool (non-fatal): {"tool_name":"pay","error":"ledger is closed"}',
+            "Error running tool (non-fatal): ledger is closed",
+        ),
+        ("ledger is closed\n\nError: ledger is closed\n    at pay (file:///srv/a.mjs:3:1)\n    at run", "ledger is closed"),
+        ("Error: closed\n    at pay (file:///srv/a.mjs:3:1)", "Error: closed"),
         ("{'message': None}", "{'message': None}"),
         ("bad request: {'detail': 1}", "bad request: {'detail': 1}"),
         ("{'message': 'cut in the mid", "{'message': 'cut in the mid"),
@@ -129,3 +136,51 @@ def test_tokens_that_a_client_passes_on(scope: str, stated: tuple[int | None, ..
     names = ("input_tokens", "output_tokens", "cache_read.input_tokens", "cache_creation.input_tokens", "total_tokens")
     usage = {f"gen_ai.usage.{name}": count for name, count in zip(names, stated, strict=True) if count is not None}
     assert counted(read({"gen_ai.operation.name": "chat", **usage}, scope=scope)) == wanted
+
+
+def test_a_request_sent_as_the_words_of_a_user() -> None:
+    """Traceloop's SDK for JavaScript sends what the Responses API is told as one text; words that happen to be JSON stay words."""
+    items = [
+        {"role": "user", "content": "Where is it?"}, {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": "on its way"},
+    ]  # fmt: skip
+    told = [{"role": "user", "parts": [{"type": "text", "content": as_json(items)}]}]
+    facts = read({"gen_ai.operation.name": "chat", "gen_ai.input.messages": as_json(told)}, scope="@traceloop/instrumentation-openai")
+    assert (facts.input, facts.tool_results) == (None, [ToolResult("c1", "on its way")])
+
+    rows = as_json([{"sku": 1}, {"sku": 2}])
+    told = [{"role": "user", "parts": [{"type": "text", "content": rows}]}]
+    assert read({"gen_ai.operation.name": "chat", "gen_ai.input.messages": as_json(told)}).input == rows
+
+
+@pytest.mark.parametrize(
+    ("result", "failed"),
+    [({"error": True, "message": "no such order"}, True), ({"error": "none"}, False), ({"error": False}, False)],
+)
+def test_a_result_that_says_it_is_an_error(result: dict[str, Any], failed: bool) -> None:
+    """Mastra's tools answer with an error where their arguments are refused."""
+    assert read({"gen_ai.tool.name": "look", "gen_ai.tool.call.result": as_json(result)}, name="execute_tool look").failed is failed
+
+
+def test_a_type_that_is_none() -> None:
+    """Where an emitter knows no type of a failure, the exception beside it tells."""
+    said = {"error.type": "unknown", "error.message": "closed", "gen_ai.operation.name": "chat"}
+    facts = read(said, status_code=2, events=[("exception", {"exception.type": "TypeError"})])
+    assert (facts.error_type, facts.error_message) == ("TypeError", "closed")
+    assert read({"gen_ai.operation.name": "chat", "gen_ai.response.finish_reasons": ["error"]}).failed
+
+
+def test_messages_without_anything_around_them() -> None:
+    """An agent's input may be a bare list of messages, and an answer a message with its finish reason beside it."""
+    talk = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Where is it?"}]
+    facts = read({**AGENT, "input.value": as_json(talk)}, name="desk")
+    assert facts.input == "Where is it?"
+    answer = {"message": {"role": "model", "content": [{"text": "On its way."}]}, "finishReason": "stop"}
+    assert read({"genkit:type": "util", "genkit:output": as_json(answer)}, name="generate").output == "On its way."
+
+
+def test_an_answer_handed_over_by_a_user() -> None:
+    """Anthropic's users hand over what tools answered."""
+    told = {"llm.input_messages.0.message.role": "user", "llm.input_messages.0.message.content": "late"}
+    facts = read({"openinference.span.kind": "LLM", **told, "llm.input_messages.0.message.tool_call_id": "t1", "output.value": "Sorry."})
+    assert (facts.input, facts.tool_results) == (None, [ToolResult("t1", "late")])

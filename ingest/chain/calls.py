@@ -29,6 +29,7 @@ def unify(forest: Forest) -> None:
     _join_nested(calls)
     _join_same_reply(calls)
     _join_failed_twins(calls)
+    _join_equal_twins(calls)
     _join_nested_agents(forest.nodes)
     _join_nested_tools([node for node in forest.nodes if node.kind == "tool"])
     for node in calls:
@@ -227,6 +228,33 @@ def _join_failed_twins(calls: list[Node]) -> None:
                 and _overlap(call, twin) >= _OVERLAP
             ):
                 _absorb(twin, call)
+
+
+def _join_equal_twins(calls: list[Node]) -> None:
+    """Join two reports of one call of which only one names the reply: same parent, model and tokens, other scope, same time."""
+    alike: dict[tuple[bytes, str | None, int, int], list[Node]] = {}
+    for call in calls:
+        usage = call.facts.usage
+        if call.absorbed or call.kind != "llm" or usage is None or usage.input_tokens is None or usage.output_tokens is None:
+            continue
+        others = alike.setdefault((call.span.parent_span_id, _model(call.facts), usage.input_tokens, usage.output_tokens), [])
+        place = next((place for place, other in enumerate(others[:_MOST_TWINS]) if _are_twins(call, other)), None)
+        if place is None:
+            others.append(call)
+        else:
+            # Each has one twin at most.
+            _absorb_twin(call, others.pop(place))
+
+
+def _are_twins(one: Node, other: Node) -> bool:
+    a, b = one.span, other.span
+    if a.scope == b.scope or None not in (one.facts.response_id, other.facts.response_id):
+        return False
+    if None not in (one.facts.output, other.facts.output) and one.facts.output != other.facts.output:
+        # Stand-ins for a model count every call alike.
+        return False
+    common = min(a.end_ns, b.end_ns) - max(a.start_ns, b.start_ns)
+    return common >= _OVERLAP * min(a.end_ns - a.start_ns, b.end_ns - b.start_ns)
 
 
 def _overlap(one: Node, other: Node) -> float:

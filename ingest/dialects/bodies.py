@@ -44,6 +44,18 @@ def hear_request(exchange: Exchange, value: Any, own_name: str | None) -> None:
         exchange.hear(read_fresh(messages, own_name))
 
 
+_ITEMS = frozenset({"message", "function_call", "function_call_output", "reasoning"})
+
+
+def opened_request(text: str) -> list[Any] | None:
+    """Return the request of the Responses API that an emitter sent as the words of a user; None where they are words."""
+    found = parse(text)
+    if not isinstance(found, list) or not found:
+        return None
+    are_items = all(isinstance(one, dict) and (("role" in one and "content" in one) or one.get("type") in _ITEMS) for one in found)
+    return found if are_items else None
+
+
 def tools_in_request(value: Any) -> list[str]:
     """Return the names of the tools that a recorded request offers."""
     body = mapping(value)
@@ -167,6 +179,9 @@ def _replies(raw: Any, body: ReplyBody, depth: int) -> list[Message]:
         return _from_list(raw, body, depth)
     if not isinstance(raw, dict) or depth > _MOST_DEPTH:
         return []
+    if isinstance(raw.get("raw"), dict):
+        # Genkit keeps the provider's reply beside what it made of it; the provider counts more closely.
+        _note(body, raw["raw"])
     _note(body, raw)
     for key, read in _REPLY_SHAPES:
         if raw.get(key):

@@ -2,13 +2,14 @@
 
 from ingest.model import Facts
 
-from .bodies import ReplyBody, hear_request, read_reply_body, tool_names, tools_in_request
+from .bodies import ReplyBody, hear_request, opened_request, read_reply_body, tool_names, tools_in_request
 from .dialect import Dialect
 from .events import hear_events, span_events
 from .messages import Exchange, read_fresh, read_message, read_messages
 from .parts import Message
 from .providers import provider_of, provider_of_model
 from .reading import Reading
+from .streams import are_joined, separate
 from .tokens import RAW_USAGE_KEYS, Count, count_of, fill_usage, usage_of, usage_of_object
 from .values import dollars, mapping, number, parse, show, unwrap, word
 
@@ -77,7 +78,12 @@ def read_call(reading: Reading, facts: Facts, dialect: Dialect) -> None:
     facts.response_model = facts.response_model or body.model
     facts.usage = fill_usage(facts.usage, body.usage)
     facts.finish_reason = finish_reason(values.get("finish_reasons")) or exchange.finish_reason or body.finish_reason
+    if facts.finish_reason == "error":
+        # The AI SDK's word, and that of what is built on it: the span around such a call may say that all is well.
+        facts.failed = True
     facts.tools_offered = _offered(reading)
+    if facts.tool_requests and are_joined(facts.tool_requests):
+        facts.tool_requests = separate(facts.tool_requests, facts.tools_offered)
     derive_finish(facts, number(values.get("max_tokens")))
 
 
@@ -91,6 +97,9 @@ def _hear(exchange: Exchange, reading: Reading, facts: Facts) -> None:
         hear_events(exchange, span_events(reading.span.events))
     if exchange.asked is None and not exchange.results and "body.input" in values:
         hear_request(exchange, values["body.input"], facts.agent_name)
+    if exchange.asked is not None and exchange.asked[:2] == "[{" and (request := opened_request(exchange.asked)) is not None:
+        exchange.asked = None
+        hear_request(exchange, request, facts.agent_name)
 
 
 def _fresh_entries(reading: Reading) -> list[Message]:

@@ -49,7 +49,7 @@ FIELD_KEYS: dict[str, tuple[str, ...]] = {
     "cost.object": ("langfuse.observation.cost_details", "mlflow.llm.cost"),
     "error_type": ("error.type",),
     "http_status": ("http.response.status_code", "http.status_code"),
-    "status_text": ("langfuse.observation.status_message",),
+    "status_text": ("langfuse.observation.status_message", "error.message"),
     "level": ("langfuse.observation.level",),
     "tool_status": ("gen_ai.tool.status", "gen_ai.task.status"),
     "guardrail": ("gen_ai.guardrail.triggered",),

@@ -119,6 +119,9 @@ def _read_map(message: Message, raw: dict[str, Any]) -> None:
     message.role = _role(role) if role else _role(kind)
     if message.role not in _KNOWN_ROLES and not role:
         message.role = ""
+    elif message.role == "user" and raw.get("tool_call_id"):
+        # Anthropic's users hand over what tools answered; flattened, only the id tells.
+        message.role = "tool"
     message.finish_reason = word(raw.get("finish_reason"))
     message.name = word(raw.get("name")) if message.role == "assistant" and role else None
     if not role and "parts" not in raw and is_parts([raw]) and kind.lower() not in ("tool", "function"):
@@ -137,7 +140,7 @@ def _read_spoken(message: Message, raw: dict[str, Any]) -> None:
     for key in ("reasoning_content", "reasoning", "thinking"):
         if key in raw:
             message.think(raw[key])
-    for key in ("parts", "contents", "content", "blocks"):
+    for key in ("parts", "contents", "content", "blocks", "text"):
         if raw.get(key):
             # Some say the same both as a list of contents and as one text.
             _read_content(message, raw[key])

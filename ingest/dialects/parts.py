@@ -256,7 +256,7 @@ def result_text(value: Any, depth: int = 0) -> str | None:
     if isinstance(value, list) and value and all(isinstance(one, dict) and isinstance(_block_text(one), str) for one in value):
         return "\n".join(str(_block_text(one)) for one in value)
     if isinstance(value, dict) and depth < _MOST_DEPTH:
-        if len(value) == 1 and ("result" in value or "output" in value):
+        if len(value) == 1 and not _AROUND_RESULT.isdisjoint(value):
             return result_text(next(iter(value.values())), depth + 1)
         if value.keys() == {"output", "kwargs"}:
             # LangChain's callback, as OpenLLMetry records it.
@@ -273,6 +273,8 @@ def result_text(value: Any, depth: int = 0) -> str | None:
             return result_text(value["content"], depth + 1)
     return show(value)
 
+
+_AROUND_RESULT = frozenset({"result", "output", "outputs"})
 
 _ANSWER = frozenset({"content", "isError", "is_error", "_meta", "meta", "structuredContent"})
 """The keys of an MCP tool's answer."""

@@ -43,10 +43,28 @@ def class_name(text: str) -> str:
 
 def fault_words(text: str) -> str:
     """Return the message of a failure of OpenAI's Agents SDK with its cause instead of the map that it prints; any other text as it is."""
+    text = without_stack(text)
     if text.startswith("{'message':"):
         said = mapping(text)
         message, cause = said.get("message"), mapping(said.get("data")).get("error")
     else:
-        message, _, rest = text.partition(": {") if text.startswith("Error ") and "'error': " in text else (text, "", "")
+        message, _, rest = text.partition(": {") if text.startswith("Error ") and _names_cause(text) else (text, "", "")
         cause = mapping(f"{{{rest}").get("error") if rest else None
     return ": ".join(str(part) for part in (message, cause) if part) or text
+
+
+def _names_cause(text: str) -> bool:
+    return "'error': " in text or '"error":' in text
+
+
+_FRAME = "\n    at "
+"""How each line of a stack begins that V8 prints."""
+
+
+def without_stack(text: str) -> str:
+    """Return a failure's message without the stack that JavaScript programs send behind it, where it says the message again."""
+    if _FRAME not in text:
+        return text
+    message = text.partition(_FRAME)[0]
+    first, _, again = message.partition("\n\n")
+    return first if first and again.endswith(first) else message

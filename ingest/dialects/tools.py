@@ -79,7 +79,7 @@ def says_failed(result: Any) -> bool:
     inner = mapping(found.get("output")) or found
     message = mapping(inner.get("kwargs")) or mapping(inner.get("data")) or inner
     is_message = message.get("type") in ("tool", "ToolMessage")
-    flagged = truth(found.get("is_error")) is True or truth(found.get("isError")) is True
+    flagged = truth(found.get("is_error")) is True or truth(found.get("isError")) is True or found.get("error") is True
     return flagged or (is_message and message.get("status") == "error")
 
 
@@ -121,11 +121,19 @@ def conversation_in(value: Any) -> list[Any] | None:
     for _ in range(_MOST_WRAPPED):
         if isinstance(found, dict) and isinstance(found.get("messages"), list):
             return found["messages"] or None
+        if isinstance(found, list) and _is_talk(found):
+            return found
         if isinstance(found, list) and len(found) == 1:
             found = found[0]
         elif isinstance(found, dict):
             found = next((found[key] for key in _AROUND_STATE if isinstance(found.get(key), dict | list)), None)
     return None
+
+
+def _is_talk(found: list[Any]) -> bool:
+    """Tell a bare list of messages by its first."""
+    first = found[0] if found else None
+    return isinstance(first, dict) and isinstance(first.get("role"), str) and ("content" in first or "parts" in first)
 
 
 def plain_text(value: Any) -> str | None:
@@ -142,6 +150,8 @@ def _said_in(found: dict[str, Any]) -> str | None:
     if isinstance(found.get("raw"), str) and "pydantic" in found:
         # What a task or a crew of CrewAI gave.
         return str(found["raw"])
+    if isinstance(found.get("message"), dict) and "role" in found["message"]:
+        return joined(read_message(found["message"]).texts)
     lone = next((found[key] for key in _QUESTIONS if isinstance(found.get(key), str) and found[key]), None)
     if lone is not None:
         return str(lone)

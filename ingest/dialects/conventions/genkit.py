@@ -1,6 +1,7 @@
 """Genkit: requests and replies as JSON, usage among them."""
 
 from ingest.dialects.dialect import Dialect
+from ingest.dialects.providers import provider_of
 from ingest.dialects.reading import Reading
 from ingest.model import Facts
 
@@ -18,7 +19,8 @@ def _kind(reading: Reading) -> str | None:
 def _refine(reading: Reading, facts: Facts) -> None:
     name = reading.word("genkit.name")
     if facts.kind == "llm" and facts.request_model is None and name is not None:
-        facts.request_model = name.rpartition("/")[2]
+        plugin, _, facts.request_model = name.rpartition("/")
+        facts.provider = provider_of(plugin) or facts.provider
     elif facts.kind == "tool":
         facts.tool_name = name or facts.tool_name
     elif facts.kind == "agent":

@@ -1,7 +1,9 @@
 """Langfuse SDK 3 and later."""
 
-from ingest.dialects.bodies import tool_names
+from ingest.dialects.bodies import request_messages, tool_names
 from ingest.dialects.dialect import Dialect
+from ingest.dialects.messages import joined, read_fresh
+from ingest.dialects.parts import add_result
 from ingest.dialects.reading import Reading
 from ingest.dialects.values import listing, mapping
 from ingest.model import Facts
@@ -36,11 +38,28 @@ def _read_offered(reading: Reading, facts: Facts) -> None:
         facts.tool_results = [result for result in facts.tool_results if result.call_id is not None]
 
 
+def _read_answers(reading: Reading, facts: Facts) -> None:
+    """Find what tools answered where its LangChain callback for JavaScript has the tool's name for a role."""
+    value = reading.values.get("body.input")
+    if not isinstance(value, str) or not any(f'"role":"{name}"' in value for name in facts.tools_offered):
+        return
+    asked: list[str] = []
+    for message in read_fresh(request_messages(value), facts.agent_name):
+        if message.role in facts.tools_offered:
+            add_result(message, None, joined(message.texts), named=message.role)
+            facts.tool_results += message.results
+        elif message.role != "system":
+            asked += message.texts
+    facts.input = joined(asked)
+
+
 def _refine(reading: Reading, facts: Facts) -> None:
     if facts.kind == "agent":
         facts.agent_name = facts.agent_name or reading.span.name or None
     elif facts.kind == "llm" and not facts.tools_offered:
         _read_offered(reading, facts)
+    elif facts.kind == "llm" and facts.input is not None and not facts.tool_results:
+        _read_answers(reading, facts)
     facts.version = facts.version or reading.word("langfuse.version")
     facts.environment = facts.environment or reading.word("langfuse.environment")
 
@@ -54,6 +73,7 @@ DIALECT = Dialect(
         "langfuse.type": ("langfuse.observation.type",),
         "langfuse.version": ("langfuse.release", "langfuse.version"),
         "langfuse.environment": ("langfuse.environment",),
+        "tools": ("langfuse.observation.metadata.tools",),
     },
     kind=_kind,
     refine=_refine,

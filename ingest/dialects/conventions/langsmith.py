@@ -1,6 +1,7 @@
 """LangSmith in OpenTelemetry mode: whole requests and replies as JSON, details of the usage as Python's ``repr``."""
 
 from ingest.dialects.dialect import Dialect
+from ingest.dialects.faults import fail_of_exception
 from ingest.dialects.reading import Reading
 from ingest.dialects.tokens import fill_usage
 from ingest.dialects.values import arguments_of, mapping, number
@@ -25,6 +26,9 @@ def _refine(reading: Reading, facts: Facts) -> None:
     arguments = facts.tool_arguments
     if isinstance(arguments, dict) and len(arguments) == 1 and isinstance(arguments.get("input"), dict | str):
         facts.tool_arguments = arguments_of(arguments["input"])
+    if reading.span.events and "body.output" not in reading.values:
+        # The JavaScript client says that all is well after each exception; what came to an end gave something.
+        fail_of_exception(reading, facts)
 
 
 DIALECT = Dialect(

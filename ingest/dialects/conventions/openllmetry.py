@@ -12,6 +12,8 @@ from ingest.model import Facts, Span, Usage
 _LAYERS = {"workflow": "chain", "task": "chain", "agent": "agent", "tool": "tool", "handoff": "handoff"}
 _CALLS = (".chat", ".completion", ".response", ".responses", ".generate_content")
 _SCOPE = "opentelemetry.instrumentation."
+_NODE = "@traceloop/"
+_PASS_ON = frozenset({f"{_SCOPE}bedrock", f"{_NODE}instrumentation-anthropic"})
 _LLAMA_INDEX = f"{_SCOPE}llamaindex"
 _GEMINI = (f"{_SCOPE}google_generativeai", f"{_SCOPE}vertexai")
 
@@ -26,8 +28,8 @@ def _claims(span: Span) -> bool:
 
 
 def _excludes_cache(reading: Reading) -> bool:
-    """Decide by the client: Bedrock's own number is passed on, which leaves cached tokens out."""
-    return reading.span.scope.name == f"{_SCOPE}bedrock"
+    """Decide by the client: where its own number is passed on, that leaves cached tokens out."""
+    return reading.span.scope.name in _PASS_ON
 
 
 def _kind(reading: Reading) -> str | None:
@@ -86,7 +88,7 @@ def _count_thoughts(reading: Reading, facts: Facts) -> None:
 DIALECT = Dialect(
     name="openllmetry",
     rank=140,
-    scope_prefixes=("traceloop.",),
+    scope_prefixes=("traceloop.", _NODE),
     markers=("traceloop.span.kind",),
     claims=_claims,
     keys={
