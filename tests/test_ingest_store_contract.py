@@ -202,6 +202,24 @@ def test_log_records_join_their_span_whichever_comes_first(store: Store) -> None
     assert len(tables(store)["log_record"]) == 2
 
 
+def test_log_records_of_one_instant_keep_the_order_they_were_sent_in(store: Store) -> None:
+    """Clocks of milliseconds give all messages of a call one time; what came after the model's own words is what is new."""
+    call = llm_span(2, 1)
+    for key in ("gen_ai.input.messages", "gen_ai.output.messages"):
+        call.attributes.pop(key, None)
+    talk = [("user", "first"), ("assistant", "look"), ("user", "second"), ("assistant", "again"), ("user", "third"), ("user", "fourth")]
+    emitter = {"gen_ai.system": "openai"}
+    records = [
+        LogRecord(TRACE_ID, span_id(2), T0, f"gen_ai.{role}.message", 9, "INFO", {"content": said}, emitter, RESOURCE, SCOPE)
+        for role, said in talk
+    ]
+
+    store_spans(store, [agent_span(1), call], records)
+    store_spans(store, [], records[::-1])
+
+    assert b'"input":"third\\n\\nfourth"' in answer(store)
+
+
 def test_projects_are_apart(store: Store) -> None:
     """The same ids in two projects are two traces; each bill is its own."""
     other = access.create_project(store, "other").id

@@ -105,7 +105,7 @@ class RankedSpan(msgspec.Struct, array_like=True, gc=False):
 
 
 class RankedLog(msgspec.Struct, array_like=True, gc=False):
-    """What a log record says of its span. Records of a span are read in order of (time, id)."""
+    """What a log record says of its span. Records of a span are read in order of (time, place in what was sent, id)."""
 
     span_id: bytes
     time_ns: int

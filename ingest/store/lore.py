@@ -147,11 +147,11 @@ def read_records(conn: Connection, project_id: int, trace_id: bytes, span_id: by
     places: dict[bytes, list[int]] = {}
     for chunk_id, place in conn.execute(select(log_record.c.chunk_id, log_record.c.place).where(*of_trace)):
         places.setdefault(bytes(chunk_id), []).append(place)
-    found: list[LogRecord] = []
+    found: list[tuple[int, int, LogRecord]] = []
     for chunk_id, wanted in places.items():
         key = (log_chunk.c.project_id == project_id, log_chunk.c.trace_id == trace_id, log_chunk.c.chunk_id == chunk_id)
         payload = conn.execute(select(log_chunk.c.payload).where(*key)).scalar()
         if payload is not None:
             records = unpack_logs(payload)
-            found += [records[place] for place in wanted]
-    return sorted(found, key=lambda record: record.time_ns)
+            found += [(records[place].time_ns, place, records[place]) for place in wanted]
+    return [record for _, _, record in sorted(found, key=lambda one: one[:2])]

@@ -56,9 +56,9 @@ def read_traces(conn: Connection, project_id: int, trace_ids: Sequence[bytes]) -
     for trace_id, members in best.items():
         if trace_id in found:
             found[trace_id].spans = [item.span for item in members.values()]
-    logs: dict[bytes, list[RankedLog]] = {}
+    logs: dict[bytes, list[tuple[int, RankedLog]]] = {}
     for trace_id, facts in conn.execute(_LOG_FACTS, key):
-        logs.setdefault(trace_id, []).extend(read_ranked_logs(facts))
+        logs.setdefault(trace_id, []).extend(enumerate(read_ranked_logs(facts)))
     for trace_id, records in logs.items():
         if trace_id in found:
             _merge(found[trace_id].spans, records)
@@ -72,15 +72,20 @@ def _keep_best(best: dict[bytes, RankedSpan], ranked: Iterable[RankedSpan]) -> N
             best[item.span.span_id] = item
 
 
-def _merge(spans: Iterable[StoredSpan], records: Iterable[RankedLog]) -> None:
-    """Fill the facts of spans from their log records, each once, in the order of their times."""
-    said: dict[bytes, dict[tuple[int, bytes], Facts]] = {}
-    for record in records:
-        said.setdefault(record.span_id, {})[record.time_ns, record.record_id] = record.facts
+def _merge(spans: Iterable[StoredSpan], records: Iterable[tuple[int, RankedLog]]) -> None:
+    """Fill the facts of spans from their log records, each once, in the order of their times and of their places in what was sent."""
+    said: dict[bytes, dict[bytes, tuple[int, int, Facts]]] = {}
+    for place, record in records:
+        of_span = said.setdefault(record.span_id, {})
+        known = of_span.get(record.record_id)
+        # Clocks of milliseconds give all messages of one call the same time: only their places tell which came first.
+        if known is None or place < known[1]:
+            of_span[record.record_id] = (record.time_ns, place, record.facts)
     for one in spans:
         facts = said.get(one.span_id)
         if facts is not None:
-            one.facts = merge_logs(one.facts, [facts[key] for key in sorted(facts)])
+            ordered = sorted(facts.items(), key=lambda item: (*item[1][:2], item[0]))
+            one.facts = merge_logs(one.facts, [found[2] for _, found in ordered])
 
 
 def read_spans(conn: Connection, project_id: int, trace_id: bytes) -> list[Span]:
@@ -96,11 +101,13 @@ def read_spans(conn: Connection, project_id: int, trace_id: bytes) -> list[Span]
 
 def read_trace_records(conn: Connection, project_id: int, trace_id: bytes) -> list[LogRecord]:
     """Return every log record of a trace, whole, each once, in the order of their times."""
-    found: dict[tuple[int, bytes, bytes], LogRecord] = {}
+    found: dict[tuple[int, bytes, bytes], tuple[int, LogRecord]] = {}
     for facts, payload in conn.execute(_WHOLE_LOGS, {"project_id": project_id, "trace_id": trace_id}):
-        for item, whole in zip(read_ranked_logs(facts), unpack_logs(payload), strict=True):
-            found[item.time_ns, item.span_id, item.record_id] = whole
-    return [found[key] for key in sorted(found)]
+        for place, (item, whole) in enumerate(zip(read_ranked_logs(facts), unpack_logs(payload), strict=True)):
+            known = found.get((item.time_ns, item.span_id, item.record_id))
+            if known is None or place < known[0]:
+                found[item.time_ns, item.span_id, item.record_id] = (place, whole)
+    return [found[key][1] for key in sorted(found, key=lambda key: (*key[:2], found[key][0], key[2]))]
 
 
 def read_span(conn: Connection, project_id: int, trace_id: bytes, span_id: bytes) -> Span | None:
