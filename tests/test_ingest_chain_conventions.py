@@ -151,3 +151,18 @@ def test_an_answer_after_a_tool_that_failed() -> None:
     assert chain(agent(1, "desk", output="Not possible."), failed).runs[0].termination.reason == "completed"
     assert chain(agent(1, "desk"), failed).runs[0].termination.reason == "tool_failure"
     assert chain(agent(1, "desk", output="Not possible."), llm(3, 1), failed).runs[0].termination.reason == "tool_failure"
+
+
+def test_the_results_of_tools_without_ids() -> None:
+    """Gemini's calls have no ids: what a tool's bare span leaves out stands at its place in what the next call was told."""
+    asked = [ToolRequest(None, "look", {"id": 1}), ToolRequest(None, "pay", {"sum": 2})]
+    trace = chain(
+        agent(1, "desk"),
+        llm(2, 1, 0.1, tool_requests=asked),
+        tool(3, "look", 1, 1.2),
+        tool(4, "pay", 1, 1.5),
+        llm(5, 1, 2, tool_results=[ToolResult(None, "late"), ToolResult(None, "closed", True)]),
+    )
+
+    said = [(step.tool.name, step.tool.result, step.tool.error) for step in steps(trace, "tool") if step.tool]
+    assert said == [("look", "late", None), ("pay", "closed", "closed")]

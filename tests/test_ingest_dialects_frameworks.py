@@ -184,3 +184,34 @@ def test_an_answer_handed_over_by_a_user() -> None:
     told = {"llm.input_messages.0.message.role": "user", "llm.input_messages.0.message.content": "late"}
     facts = read({"openinference.span.kind": "LLM", **told, "llm.input_messages.0.message.tool_call_id": "t1", "output.value": "Sorry."})
     assert (facts.input, facts.tool_results) == (None, [ToolResult("t1", "late")])
+
+
+def test_strands_for_javascript() -> None:
+    """Its spans name the service as the system, and Bedrock's words in JavaScript's way."""
+    said = {"gen_ai.operation.name": "chat", "gen_ai.system": "shop", "gen_ai.request.model": "gpt-4.1", "gen_ai.event.start_time": "now"}
+    events = [("gen_ai.choice", {"finish_reason": "maxTokens", "message": as_json([{"text": "Sor"}])})]
+    facts = read(said, name="chat", scope="shop", events=events)
+    assert (facts.provider, facts.finish_reason, facts.output) == ("openai", "max_tokens", "Sor")
+
+
+def test_voltagent_counts_on_the_agent() -> None:
+    """The span of an answer's calls counts the last of them; the agent counts them all."""
+    scope = "@voltagent/core"
+    call = {"span.type": "llm", "entity.type": "agent", "entity.name": "desk", "llm.model": "gpt-4.1", "llm.usage.prompt_tokens": 9}
+    facts = read({**call, "llm.tools": "look,pay", "llm.usage.completion_tokens": 2}, name="llm:generateText", scope=scope)
+    assert (facts.kind, facts.usage, facts.tools_offered) == ("llm", None, ["look", "pay"])
+    agent = {"entity.type": "agent", "entity.name": "desk", "input": "Where is it?", "output": "Late.", "conversation.id": "c1"}
+    whole = {"usage.prompt_tokens": 90, "usage.completion_tokens": 12, "usage.cached_tokens": 64, "usage.reasoning_tokens": 5}
+    facts = read({**agent, **whole}, name="desk", scope=scope)
+    assert (facts.kind, facts.agent_name, facts.session_id, facts.output) == ("agent", "desk", "c1", "Late.")
+    assert counted(facts) == (90, 12, 64, None, 5)
+    assert read({"entity.type": "workflow"}, name="order", scope=scope).kind == "chain"
+    assert read({"span.type": "workflow-step", "entity.type": "workflow"}, name="step", scope=scope).kind == "chain"
+
+
+def test_an_error_of_a_function() -> None:
+    """Gemini's API gives a function's response an error in place of an output."""
+    contents = [{"role": "user", "parts": [{"functionResponse": {"name": "pay", "response": {"error": "closed"}}}]}]
+    request = {"gcp.vertex.agent.llm_request": as_json({"contents": contents})}
+    facts = read({"gen_ai.operation.name": "chat", **request}, scope="gcp.vertex.agent")
+    assert facts.tool_results == [ToolResult(None, "closed", True, "pay")]

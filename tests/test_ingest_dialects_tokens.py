@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ingest.dialects.tokens import Count, usage_of, usage_of_object
+from ingest.dialects.tokens import Count, fill_usage, usage_of, usage_of_object
 from ingest.model import Usage
 
 from .dialect_spans import as_json, counted, read
@@ -189,3 +189,18 @@ def test_costs() -> None:
     cached = {**ANTHROPIC, **CACHED, "gen_ai.usage.cost": 0.004}
     assert read(cached, scope="openlit.instrumentation.anthropic").cost_nanos is None
     assert read(cached, scope="other").cost_nanos == 4_000_000
+
+
+@pytest.mark.parametrize(
+    ("known", "other", "wanted"),
+    [
+        (Usage(100, 53), Usage(100, 63, 40, None, 10), Usage(100, 63, 40, None, 10)),
+        (Usage(60, 63), Usage(100, 63, 40), Usage(100, 63, 40)),
+        (Usage(100, 53, None, None, 10), Usage(100, 63, None, None, 10), Usage(100, 53, None, None, 10)),
+        (Usage(100, 54), Usage(100, 63, None, None, 10), Usage(100, 54, None, None, 10)),
+        (Usage(100, 63), Usage(100, 63, 40, None, 10), Usage(100, 63, 40, None, 10)),
+    ],
+)
+def test_a_class_that_one_report_leaves_out(known: Usage, other: Usage, wanted: Usage) -> None:
+    """Of two reports of a call one may leave thoughts or cached tokens out of its sum: the difference is exactly these."""
+    assert fill_usage(known, other) == wanted

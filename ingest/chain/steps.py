@@ -192,6 +192,7 @@ class ToolBook:
         self._results: dict[str, ToolResult] = {}
         self._requests: dict[str, ToolRequest] = {}
         self._request_of: dict[int, ToolRequest] = {}
+        self._result_of_span: dict[int, ToolResult] = {}
         self._derived: dict[int, list[tuple[ToolRequest, ToolResult | None]]] = {}
         for node in calls:
             for result in node.facts.tool_results:
@@ -215,8 +216,10 @@ class ToolBook:
                 taken = spanned.take(request, node)
                 for execution in taken:
                     self._request_of[id(execution)] = request
-                if not taken:
-                    result = self._result_of(request, number, calls, place)
+                result = self._result_of(request, number, calls, place) if not taken or request.call_id is None else None
+                if len(taken) == 1 and result is not None:
+                    self._result_of_span[id(taken[0])] = result
+                elif not taken:
                     self._derived.setdefault(id(node), []).append((request, result))
 
     def _result_of(self, request: ToolRequest, number: int, calls: Sequence[Node], place: int) -> ToolResult | None:
@@ -241,7 +244,7 @@ class ToolBook:
             arguments = request.arguments
         if call_id is None and request is not None and request.arguments == arguments:
             call_id = request.call_id
-        result = self._results.get(call_id) if call_id else None
+        result = self._results.get(call_id) if call_id else self._result_of_span.get(id(node))
         text = facts.tool_result
         if text is None and result is not None:
             text = result.result

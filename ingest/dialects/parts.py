@@ -104,11 +104,19 @@ def read_part(message: Message, part: Any, depth: int = 0) -> None:
         inner = part[shape]
         read_part(message, {**inner, "tool_call": part.get("tool_call")} if isinstance(inner, dict) else inner, depth + 1)
     elif shape in ("toolResult", "functionResponse", "function_response", "toolResponse"):
-        read_result(message, part[shape] if isinstance(part[shape], dict) else part)
+        _read_answer(message, part[shape] if isinstance(part[shape], dict) else part)
     elif shape in ("reasoningContent", "reasoning"):
         message.think(part[shape])
     else:
         message.ask(read_request(part[shape]))
+
+
+def _read_answer(message: Message, part: dict[str, Any]) -> None:
+    """Read a function's response as Gemini's API defines it: an error under a key of its own, where there is no output."""
+    said = part.get("response")
+    if isinstance(said, dict) and said.keys() == {"error"}:
+        part = {**part, "response": said["error"], "is_error": True}
+    read_result(message, part)
 
 
 _REASONING, _CALL = "ResponseReasoningItem(", "ResponseFunctionToolCall("

@@ -128,8 +128,22 @@ def fill_usage(known: Usage | None, other: Usage | None) -> Usage | None:
     """Return a usage with its gaps filled from another report of the same call; nothing is added up."""
     if known is None or other is None:
         return known or other
+    known = _with_left_out(known, other)
     mine, theirs = msgspec.structs.astuple(known), msgspec.structs.astuple(other)
     return Usage(*(a if a is not None else b for a, b in zip(mine, theirs, strict=True)))
+
+
+def _with_left_out(known: Usage, other: Usage) -> Usage:
+    """Put thoughts, or what a cache held, back into a sum that differs from the other report's by just that and names it nowhere."""
+    said, read = known.output_tokens, known.input_tokens
+    if other.reasoning_tokens and known.reasoning_tokens is None and said is not None and other.output_tokens is not None:
+        said = other.output_tokens if said + other.reasoning_tokens == other.output_tokens else said
+    cached = (other.cache_read_tokens or 0) + (other.cache_write_tokens or 0)
+    if cached and known.cache_read_tokens is None and known.cache_write_tokens is None and read is not None:
+        read = other.input_tokens if read + cached == other.input_tokens else read
+    if said == known.output_tokens and read == known.input_tokens:
+        return known
+    return Usage(read, said, known.cache_read_tokens, known.cache_write_tokens, known.reasoning_tokens)
 
 
 # --- usage objects ------------------------------------------------------------------------------------------------
