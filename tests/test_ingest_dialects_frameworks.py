@@ -215,3 +215,13 @@ def test_an_error_of_a_function() -> None:
     request = {"gcp.vertex.agent.llm_request": as_json({"contents": contents})}
     facts = read({"gen_ai.operation.name": "chat", **request}, scope="gcp.vertex.agent")
     assert facts.tool_results == [ToolResult(None, "closed", True, "pay")]
+
+
+def test_what_a_node_of_a_graph_gave() -> None:
+    """A node that ran a tool gave what the tool gave, one that handed a question on gave the question."""
+    answer = {"lc": 1, "type": "constructor", "id": ["langchain_core", "messages", "ToolMessage"], "kwargs": {"content": "late"}}
+    assert read({**CHAIN, "output.value": as_json({"messages": [answer]})}, name="tools").output == "late"
+    asked = {"role": "user", "content": "Where is it?"}
+    assert read({**CHAIN, "output.value": as_json({"messages": [asked]})}, name="__start__").output == "Where is it?"
+    said = {"role": "assistant", "content": "Let me look."}
+    assert read({**CHAIN, "output.value": as_json({"messages": [asked, said, answer]})}, name="tools").output == "Let me look."

@@ -240,6 +240,15 @@ def last_answer(value: Any) -> str | None:
     return None
 
 
+def last_deed(value: Any) -> str | None:
+    """Return the last answer in a whole conversation; where nobody answered yet, what a tool gave last or what was said last."""
+    said = last_answer(value)
+    if said is not None:
+        return said
+    results = (result.result for item in reversed(_items(value)) for result in reversed(read_message(item).results))
+    return next((result for result in results if result), None) or last_words(value)
+
+
 def first_question(value: Any) -> str | None:
     """Return the first text of a user in a whole conversation."""
     for item in _items(value)[:_MOST_PARTS]:

@@ -15,7 +15,7 @@ from .dialect import Dialect
 from .events import DETAILS, is_message_event, message_of
 from .faults import read_fault
 from .kinds import OPERATION_OF, OPERATIONS, kind_of_operation, kind_of_signs
-from .messages import first_question, last_answer, last_words
+from .messages import first_question, last_answer, last_deed, last_words
 from .own import own_kind, read_own
 from .reading import Reading, gather
 from .registry import TABLES, recognise
@@ -158,7 +158,7 @@ def _read_other(reading: Reading, facts: Facts, dialect: Dialect) -> None:
     if facts.output is None and "body.output" in values:
         body = unwrap(values["body.output"])
         state = conversation_in(body)
-        facts.output = (last_answer(state) if state else None) or plain_text(body)
+        facts.output = (last_deed(state) if state else None) or plain_text(body)
     if facts.kind == "chain":
         facts.thought = thought_in_reply(values.get("body.output"))
     if facts.kind == "agent":
