@@ -225,3 +225,13 @@ def test_what_a_node_of_a_graph_gave() -> None:
     assert read({**CHAIN, "output.value": as_json({"messages": [asked]})}, name="__start__").output == "Where is it?"
     said = {"role": "assistant", "content": "Let me look."}
     assert read({**CHAIN, "output.value": as_json({"messages": [asked, said, answer]})}, name="tools").output == "Let me look."
+
+
+def test_tools_of_langchain_under_traceloop_for_javascript() -> None:
+    """A tool's span is named after its class; its answer names the tool."""
+    kwargs = {"status": "success", "content": "late", "tool_call_id": "c1", "name": "look"}
+    answer = {"lc": 1, "type": "constructor", "id": ["langchain_core", "messages", "ToolMessage"], "kwargs": kwargs}
+    said = {"gen_ai.operation.name": "execute_tool", "traceloop.span.kind": "task", "traceloop.entity.name": "DynamicStructuredTool"}
+    told = {"traceloop.entity.input": as_json({"args": [as_json({"id": "7"})]}), "traceloop.entity.output": as_json(answer)}
+    facts = read({**said, **told}, name="execute_tool DynamicStructuredTool", scope="@traceloop/instrumentation-langchain")
+    assert (facts.tool_name, facts.tool_call_id, facts.tool_arguments, facts.tool_result) == ("look", "c1", {"id": "7"}, "late")

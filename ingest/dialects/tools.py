@@ -95,7 +95,8 @@ def plain_arguments(value: Any) -> Any:
             return value["kwargs"]
         return value["args"][0] if isinstance(value["args"], list) and len(value["args"]) == 1 and not value["kwargs"] else value
     if "args" in value and value.keys() <= _WRAPPERS:
-        return value["args"]
+        lone = value["args"][0] if isinstance(value["args"], list) and len(value["args"]) == 1 else None
+        return unwrap(lone) if isinstance(lone, str) and lone[:1] == "{" else value["args"]
     if "inputs" in value and ("tags" in value or "metadata" in value or "input_str" in value):
         return value["inputs"] if value["inputs"] is not None else value.get("input_str")
     if "input_str" in value:

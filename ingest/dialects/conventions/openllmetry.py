@@ -57,6 +57,11 @@ def _refine(reading: Reading, facts: Facts) -> None:
         facts.agent_name = facts.agent_name or name or reading.span.name.removesuffix(".agent")
     elif facts.kind == "tool" and "tool_name" not in reading.values:
         facts.tool_name = plain_tool_name(name or reading.span.name)
+        if scope == f"{_NODE}instrumentation-langchain":
+            # There a tool's span is named after its class; what it gave is named after the tool.
+            answer = mapping(mapping(reading.values.get("body.output")).get("kwargs"))
+            facts.tool_name = word(answer.get("name")) or facts.tool_name
+            facts.tool_call_id = facts.tool_call_id or word(answer.get("tool_call_id"))
     elif facts.kind == "handoff" and facts.handoff_to is None:
         target = reading.span.name.rpartition("→")[2].strip().removesuffix(".handoff")
         facts.handoff_to = target if target and target != "unknown" and target != reading.span.name else None
