@@ -172,10 +172,14 @@ class Ending:
     reason: str
 
 
+TRIPPED = "Guardrail tripwire triggered: {'guardrail': 'no_homework'}"
+
 ENDINGS = [
     Ending("declared", [agent(1, "a", termination="escalated"), llm(2, 1)], "escalated"),
     Ending("cut", [agent(1, "a"), llm(2, 1, finish_reason="max_tokens")], "max_tokens"),
     Ending("refused", [agent(1, "a"), llm(2, 1, finish_reason="refusal")], "refused"),
+    Ending("blocked turn", [agent(1, "a"), span(3, 1, lasts=3, failed=True, error_message=TRIPPED), llm(2, 3, 0.1)], "guardrail"),
+    Ending("went on", [agent(1, "a", output="no"), span(3, 1, failed=True, error_message=TRIPPED), llm(2, 1, 2)], "completed"),
     Ending("call failed", [agent(1, "a"), llm(2, 1, failed=True, error_message="Error code: 529 overloaded")], "llm_unavailable"),
     Ending("recursion", [agent(1, "a", failed=True, error_type="GraphRecursionError", error_message="limit of 25 reached")], "max_steps"),
     Ending("timeout", [agent(1, "a", failed=True, error_type="TimeoutError"), llm(2, 1)], "timeout"),

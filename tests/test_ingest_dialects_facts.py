@@ -269,6 +269,10 @@ def test_handoffs() -> None:
     assert read({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "transfer_to_billing"}).handoff_to == "billing"
     assert read({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "transfer_to_human_agents"}).kind == "tool"
     assert read({"traceloop.span.kind": "handoff"}, name="a → unknown.handoff").handoff_to is None
+    for name in ("transfer_to_agent", "handoff_to_agent"):
+        tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name}
+        assert read(tool | {"gen_ai.tool.call.arguments": '{"agent_name": "billing"}'}).handoff_to == "billing"
+        assert (read(tool).kind, read(tool).handoff_to) == ("handoff", None)
 
 
 def test_our_own_attributes_go_on_any_span() -> None:

@@ -155,7 +155,7 @@ def test_a_request_sent_as_the_words_of_a_user() -> None:
 
 @pytest.mark.parametrize(
     ("result", "failed"),
-    [({"error": True, "message": "no such order"}, True), ({"error": "none"}, False), ({"error": False}, False)],
+    [({"error": True, "message": "no such order"}, True), ({"error": "none", "paid": 3}, False), ({"error": False}, False)],
 )
 def test_a_result_that_says_it_is_an_error(result: dict[str, Any], failed: bool) -> None:
     """Mastra's tools answer with an error where their arguments are refused."""
@@ -235,3 +235,70 @@ def test_tools_of_langchain_under_traceloop_for_javascript() -> None:
     told = {"traceloop.entity.input": as_json({"args": [as_json({"id": "7"})]}), "traceloop.entity.output": as_json(answer)}
     facts = read({**said, **told}, name="execute_tool DynamicStructuredTool", scope="@traceloop/instrumentation-langchain")
     assert (facts.tool_name, facts.tool_call_id, facts.tool_arguments, facts.tool_result) == ("look", "c1", {"id": "7"}, "late")
+
+
+def test_printed_messages_have_a_role() -> None:
+    """What smolagents printed of a conversation is told apart by who said it; its texts stand in parts."""
+    told = [
+        "ChatMessage(role=<MessageRole.SYSTEM: 'system'>, content=[{'type': 'text', 'text': \"It's content='you' who answers\"}])",
+        "ChatMessage(role=<MessageRole.USER: 'user'>, content=[{'type': 'text', 'text': 'Where is it?'}], tool_calls=None)",
+    ]
+    assert read(MODEL | {"input.value": as_json({"messages": told}), "llm.token_count.prompt": 9}).input == "Where is it?"
+    said = "ChatMessage(role=<MessageRole.ASSISTANT: 'assistant'>, content=[{'type': 'text', 'text': 'Wait.'}])"
+    answered = "ChatMessage(role=<MessageRole.TOOL_RESPONSE: 'tool-response'>, content=[{'type': 'text', 'text': 'Late.'}])"
+    again = read(MODEL | {"input.value": as_json({"messages": [*told, said, answered]}), "llm.token_count.prompt": 9})
+    assert again.input == "Late."
+
+
+@pytest.mark.parametrize("unsaid", ["__REDACTED__", "null"])
+def test_what_is_hidden_is_not_said(unsaid: str) -> None:
+    """A mask is no question, no answer and no argument, and from it follows no reason why a reply ended."""
+    hidden = {"input.value": unsaid, "output.value": unsaid}
+    facts = read(MODEL | hidden | {"llm.token_count.prompt": 9, "llm.token_count.completion": 3})
+    assert (facts.kind, facts.input, facts.output, facts.finish_reason) == ("llm", None, None, None)
+    tool = read({"openinference.span.kind": "TOOL", "tool.name": "look"} | hidden)
+    assert (tool.tool_arguments, tool.tool_result) == (None, None)
+
+
+def test_a_reply_as_long_as_it_may_be_was_cut() -> None:
+    """Where no reason is told, the bound in the request's own words tells that a reply ran into it."""
+    spent = {"langfuse.observation.usage_details": as_json({"input": 9, "output": 16}), "langfuse.observation.type": "generation"}
+    cut = read(spent | {"langfuse.observation.model.parameters": '{"max_tokens": 16}', "langfuse.observation.output": "Cut sh"})
+    assert cut.finish_reason == "length"
+    reply = {"message": {"role": "assistant", "content": "Cut"}, "usage": {"input_tokens": 9, "output_tokens": 16}}
+    logfire = {"response_data": as_json(reply)}
+    asked = {"request_data": as_json({"model": "claude-sonnet-4-5", "max_tokens": 16})}
+    assert read(logfire | asked, name="Message with {request_data[model]!r}", scope="logfire.anthropic").finish_reason == "length"
+
+
+def test_guardrails_of_mlflow() -> None:
+    """Releases that know no guardrails call them tools; a type to answer with is no answer."""
+    guard = {"mlflow.spanType": '"TOOL"', "mlflow.spanInputs": "null"}
+    passed, stopped = (read(guard | {"mlflow.spanOutputs": said}, name="pii") for said in ('{"triggered": false}', '{"triggered": true}'))
+    assert (passed.kind, passed.failed) == ("guardrail", False)
+    assert (stopped.kind, stopped.failed, stopped.error_message) == ("guardrail", True, "guardrail pii triggered")
+    tool = read(guard | {"mlflow.spanOutputs": '{"triggered": false, "by": 1}'}, name="pii")
+    assert (tool.kind, tool.tool_arguments) == ("tool", None)
+    agent = read({"mlflow.spanType": '"AGENT"', "mlflow.spanInputs": "null", "mlflow.spanOutputs": '{"output_type": "str"}'}, name="desk")
+    assert (agent.input, agent.output) == (None, None)
+
+
+def test_openlit_puts_what_was_asked_for_on_the_call() -> None:
+    """Tools without a message to stand in are read from where OpenLIT names them, several at once too."""
+    call = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+    both = {"gen_ai.tool.name": "look, search", "gen_ai.tool.call.id": "c1, c2", "gen_ai.tool.args": '{"a": 1}, {"b": 2}'}
+    asked = read(call | both, scope="openlit.instrumentation.openai").tool_requests
+    assert [(one.call_id, one.name, one.arguments) for one in asked] == [("c1", "look", {"a": 1}), ("c2", "search", {"b": 2})]
+    one = {"gen_ai.tool.name": "look", "gen_ai.tool.call.id": "c1", "gen_ai.tool.args": "{'a': 1}"}
+    assert read(call | one, scope="openlit.otel.tracing", resource={"telemetry.sdk.name": "openlit"}).tool_requests[0].arguments == {"a": 1}
+    odd = read(call | both | {"gen_ai.tool.args": "cut sh"}, scope="openlit.instrumentation.openai").tool_requests
+    assert [one.arguments for one in odd] == [None, None]
+
+
+def test_a_result_that_is_only_an_error() -> None:
+    """What says nothing but what went wrong went wrong; what also gives something did not."""
+    tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "pay"}
+    assert read(tool | {"gcp.vertex.agent.tool_response": '{"error": "ledger is closed"}'}).failed
+    for result in ('{"error": null}', '{"error": "", "paid": 3}', '{"error": "late", "paid": 3}'):
+        assert not read(tool | {"gcp.vertex.agent.tool_response": result}).failed
+    assert read(tool | {"gen_ai.tool.call.id": "<not specified>"}, scope="gcp.vertex.agent").tool_call_id is None

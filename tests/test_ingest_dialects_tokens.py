@@ -204,3 +204,12 @@ def test_costs() -> None:
 def test_a_class_that_one_report_leaves_out(known: Usage, other: Usage, wanted: Usage) -> None:
     """Of two reports of a call one may leave thoughts or cached tokens out of its sum: the difference is exactly these."""
     assert fill_usage(known, other) == wanted
+
+
+def test_a_count_that_leaves_a_class_out_is_made_whole() -> None:
+    """An emitter that knows no cached tokens or thoughts tells less; the reply beside it tells the whole, if just that is missing."""
+    reply = Usage(1131, 63, 256, 64, 10)
+    assert fill_usage(Usage(811, 53), reply) == reply
+    assert fill_usage(Usage(1131, 63), reply) == reply
+    assert fill_usage(Usage(900, 60), reply) == Usage(900, 60, 256, 64, 10)
+    assert fill_usage(Usage(811, 53, 0, None, 0), reply) == Usage(811, 53, 0, 64, 0)

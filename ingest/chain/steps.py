@@ -267,13 +267,16 @@ class ToolBook:
             )
             if error is not None:
                 step.status, step.error = "error", error
-            if request.name.startswith("transfer_to_") and not request.name.startswith("transfer_to_human"):
+            if request.name.startswith(_TRANSFERS) and not request.name.startswith("transfer_to_human"):
                 step.kind = "handoff"
             steps.append(step)
         return steps
 
 
-_FAILED = re.compile(r"(?:[\w.]*(?:Error|Exception)(?::|\()|Error executing |Tool execution failed|Traceback \(most recent call last\))")
+_FAILED = re.compile(
+    r"(?:[\w.]*(?:Error|Exception)(?::|\()|Error executing |Tool execution failed|Traceback \(most recent call last\)|"
+    r'\{"error": ?"[^"]+"\}\Z)'
+)
 
 
 def _failure_in(result: ToolResult | None) -> str | None:
@@ -321,7 +324,7 @@ class _Executions:
             self._taken.update(map(id, found))
             return found
         name = _plain(request.name)
-        names = (name, _ANY_HANDOFF) if name.startswith("transfer_to_") else (name,)
+        names = (name, _ANY_HANDOFF) if name.startswith(_TRANSFERS) else (name,)
         free = (node for each in names for node in self._left(each) if self._may_take(node, request, asker))
         few = list(itertools.islice(free, _MOST_AT_ONCE))
         if not few:
@@ -347,6 +350,9 @@ _MOST_AT_ONCE = 32
 
 _ANY_HANDOFF = "transfer_to_*"
 
+_TRANSFERS = "transfer_to_", "handoff_to_agent"
+"""How the tools are called by which one agent hands over to another."""
+
 
 def _other_id(node: Node, request: ToolRequest) -> bool:
     """Tell whether the span names another call. Ids of another make (``fc_`` item ids beside ``call_`` ids) do not count."""
@@ -361,9 +367,9 @@ def _names_of(node: Node) -> Iterable[str]:
     if node.kind == "handoff":
         if facts.handoff_to is None and not (facts.tool_name or "").startswith("transfer_to_"):
             # An emitter that does not know where its hand-off leads.
-            return (_ANY_HANDOFF, "transfer_to_agent", "handoff")
+            return (_ANY_HANDOFF, "transfer_to_agent", "handoff_to_agent", "handoff")
         target = _plain(facts.handoff_to or facts.tool_name or "")
-        return (f"transfer_to_{target}", target, "transfer_to_agent", "handoff")
+        return (f"transfer_to_{target}", target, "transfer_to_agent", "handoff_to_agent", "handoff")
     if is_agent(node):
         name = _plain(facts.agent_name or node.span.name)
         return (name, f"transfer_to_{name}")

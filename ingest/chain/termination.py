@@ -61,9 +61,9 @@ def infer_termination(anchor: Facts | None, anchor_id: bytes, steps: Sequence[St
         text = error_text(anchor)
         reason = _reason_of_error(text) or (_reason_of_step(cause) if cause else None) or "error"
         return Termination(reason, "inferred", text, cause.span_id if cause else anchor_id)
-    blocked = next((step for step in reversed(flat) if step.kind == "guardrail" and step.status == "error"), None)
+    blocked = next((step for step in reversed(flat) if step.status == "error" and _is_blocked(step)), None)
     last = _last_deed(flat)
-    if blocked is not None and (last is None or blocked.started_ns >= last.started_ns):
+    if blocked is not None and (last is None or blocked.started_ns >= last.started_ns or _covers(blocked, last)):
         return Termination("guardrail", "inferred", blocked.error, blocked.span_id)
     if last is None:
         return Termination("completed", "inferred", None, anchor_id)
@@ -74,6 +74,18 @@ def infer_termination(anchor: Facts | None, anchor_id: bytes, steps: Sequence[St
     reason = _BY_FINISH.get((last.finish_reason or "").lower(), "completed")
     detail = f"the last model call ended with {last.finish_reason}" if reason != "completed" else None
     return Termination(reason, "inferred", detail, last.span_id)
+
+
+def _is_blocked(step: Step) -> bool:
+    """Tell a guardrail that let nothing pass, or glue that failed of one: the OpenAI Agents SDK tells it of the turn alone."""
+    return step.kind == "guardrail" or (step.kind == "other" and (step.error or "").startswith(_TRIPPED))
+
+
+_TRIPPED = "Guardrail tripwire triggered"
+
+
+def _covers(blocked: Step, last: Step) -> bool:
+    return blocked.kind == "other" and blocked.started_ns <= last.started_ns and blocked.ended_ns >= last.ended_ns
 
 
 def _answered_after(anchor: Facts | None, last: Step, flat: Sequence[Step]) -> bool:

@@ -204,9 +204,9 @@ def _one(raw: dict[str, Any], body: ReplyBody) -> Message:
     for said in (inner.get("response_metadata"), inner.get("generation_info"), inner if inner is not raw else None):
         if isinstance(said, dict):
             _note(body, said)
-    if isinstance(raw.get("raw"), str) and body.usage is None:
-        # smolagents keeps the reply as Python prints it.
-        body.usage = usage_of_object(raw["raw"])
+    if isinstance(raw.get("raw"), str):
+        # smolagents keeps the reply as Python prints it, and tells less of its usage beside it.
+        body.usage = fill_usage(body.usage, usage_of_object(raw["raw"]))
         printed = _PRINTED_REASON.search(raw["raw"], 0, _PRINTED_CHARS)
         body.finish_reason = body.finish_reason or (printed.group(1) if printed else None)
     content = raw.get("content")

@@ -84,7 +84,27 @@ def read_call(reading: Reading, facts: Facts, dialect: Dialect) -> None:
     facts.tools_offered = _offered(reading)
     if facts.tool_requests and are_joined(facts.tool_requests):
         facts.tool_requests = separate(facts.tool_requests, facts.tools_offered)
-    derive_finish(facts, number(values.get("max_tokens")))
+    if facts.request_model is None and facts.response_model is None and "body.input" in values:
+        facts.request_model = word(mapping(values["body.input"]).get("model"))
+        facts.provider = facts.provider or provider_of_model(facts.request_model)
+    if facts.finish_reason is None:
+        derive_finish(facts, _most_tokens(reading))
+
+
+_BOUNDS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+
+
+def _most_tokens(reading: Reading) -> int | None:
+    """Return how long the reply was allowed to become, from where the request is told."""
+    values = reading.values
+    if "max_tokens" in values:
+        return number(values["max_tokens"])
+    for field in ("parameters", "body.input"):
+        said = mapping(values[field]) if field in values else {}
+        found = next((bound for key in _BOUNDS if (bound := number(said.get(key))) is not None), None)
+        if found is not None:
+            return found
+    return None
 
 
 def _hear(exchange: Exchange, reading: Reading, facts: Facts) -> None:

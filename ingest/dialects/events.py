@@ -49,7 +49,9 @@ def _raw_message(body: Any, attributes: dict[str, Any], name: str) -> Any:
         return parse(single)
     inner = parse(raw.get("message"))
     if isinstance(inner, dict):
-        return {**inner, "finish_reason": raw.get("finish_reason")}
+        # OpenLLMetry puts the tools that were asked for beside the message.
+        beside = {"tool_calls": raw["tool_calls"]} if "tool_calls" in raw else {}
+        return {**beside, **inner, "finish_reason": raw.get("finish_reason")}
     if inner is not None:
         # Strands: a list of content blocks, or a text.
         return {"content": inner, "finish_reason": raw.get("finish_reason")}

@@ -37,7 +37,7 @@ FIELD_KEYS: dict[str, tuple[str, ...]] = {
         "gen_ai.response.model", "llm.response.model_name", "llm.response.model", "llm.model_name", "ai.response.model",
         "langfuse.observation.model.name", "mlflow.llm.model",
     ),
-    "parameters": ("llm.invocation_parameters",),
+    "parameters": ("llm.invocation_parameters", "langfuse.observation.model.parameters"),
     "provider": PROVIDER_KEYS,
     "response_id": ("gen_ai.response.id", "ai.response.id", "llm.response.id"),
     "finish_reasons": (

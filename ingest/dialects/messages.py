@@ -12,7 +12,7 @@ from ingest.model import ToolRequest, ToolResult
 
 from .parts import Message, is_parts, read_calls, read_part, read_result
 from .plain import has_role, is_plainly_own, read_plain
-from .printed import is_printed, printed_words
+from .printed import is_printed, printed_role, printed_words
 from .values import MOST_ITEMS, numbered, open_item, parse, parse_items, unwrap, word
 
 _MOST_PARTS = 2_000
@@ -41,8 +41,11 @@ def read_message(raw: Any) -> Message:
         found = parse(raw) if raw[:1] in "{[" else raw
         raw = found if isinstance(found, dict) or is_parts(found) else raw
     if isinstance(raw, str):
-        if raw:
-            message.texts.append((printed_words(raw) if is_printed(raw) else None) or raw)
+        if raw and is_printed(raw):
+            message.role = _role(printed_role(raw))
+            message.texts.append(printed_words(raw) or raw)
+        elif raw:
+            message.texts.append(raw)
     elif isinstance(raw, list):
         if len(raw) == 2 and isinstance(raw[0], str) and raw[0].lower() in _KNOWN_ROLES:
             # LangChain's pairs of role and content.

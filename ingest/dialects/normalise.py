@@ -32,6 +32,11 @@ _NOT_SESSIONS = ("resp_", "chatcmpl", "msg_")
 
 _HANDOFF = "handoff to "
 
+_TO_ANY = "transfer_to_agent", "handoff_to_agent"
+"""Tools that hand over to whichever agent their arguments name: ADK's and Strands'."""
+
+_TRANSFERS = "transfer_to_", "handoff_to_agent"
+
 
 def normalise(span: Span) -> Facts:
     """Say in one vocabulary what a span says. Total: never raises on account of the span."""
@@ -85,7 +90,7 @@ def _kind(reading: Reading, dialect: Dialect) -> str | None:
 def _transfers(reading: Reading) -> bool:
     name = reading.values.get("tool_name")
     # Handing over to people is a tool like any other; only agents take over a run.
-    return isinstance(name, str) and name.startswith("transfer_to_") and not name.startswith("transfer_to_human")
+    return isinstance(name, str) and name.startswith(_TRANSFERS) and not name.startswith("transfer_to_human")
 
 
 def _read_sender(resource: Resource, facts: Facts) -> None:
@@ -137,7 +142,9 @@ def _read_handoff(reading: Reading, facts: Facts, dialect: Dialect) -> None:
     target = reading.word("handoff_to")
     if target is None and name.startswith(_HANDOFF):
         target = name[len(_HANDOFF) :].strip() or None
-    if target is None and facts.tool_name is not None and facts.tool_name.startswith("transfer_to_"):
+    if target is None and facts.tool_name in _TO_ANY:
+        target = word(mapping(facts.tool_arguments).get("agent_name"))
+    elif target is None and facts.tool_name is not None and facts.tool_name.startswith("transfer_to_"):
         target = facts.tool_name.removeprefix("transfer_to_") or None
     facts.handoff_to = target
     _read_other(reading, facts, dialect)

@@ -27,11 +27,29 @@ def is_printed(text: str) -> bool:
 def printed_fields(text: str) -> Iterator[tuple[str, str]]:
     """Yield the texts among an object's printed fields, those of objects within it too, by name. One that was cut is left out."""
     for found in _FIELD.finditer(text, 0, _MOST_CHARS):
-        yield found.group(1), _ESCAPED.sub(lambda escape: _PLAIN.get(escape.group(1), escape.group(0)), found.group(2)[1:-1])
+        yield found.group(1), _unquoted(found.group(2))
+
+
+def _unquoted(text: str) -> str:
+    return _ESCAPED.sub(lambda escape: _PLAIN.get(escape.group(1), escape.group(0)), text[1:-1])
+
+
+_ROLE = re.compile(r"\A\w{1,80}\(role=(?:<\w{1,80}\.\w{1,80}: )?'(\w{1,40})'")
+_PARTS = re.compile(r"\A\w{1,80}\(role=[^,]{1,120}, content=\[\{")
+_TEXT = re.compile(r"'text': ('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")")
+
+
+def printed_role(text: str) -> str | None:
+    """Return who said a printed message, as smolagents sends them."""
+    found = _ROLE.match(text)
+    return found.group(1) if found else None
 
 
 def printed_words(text: str) -> str | None:
     """Return what the first content or text among an object's printed fields says; None where there is none whole."""
+    if _PARTS.match(text):
+        part = _TEXT.search(text, 0, _MOST_CHARS)
+        return _unquoted(part.group(1)) if part else None
     return next((said for name, said in printed_fields(text) if name in ("content", "text") and said), None)
 
 

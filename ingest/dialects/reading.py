@@ -11,9 +11,12 @@ from .fields import FIELD_KEYS, FLAT_PREFIXES
 from .values import number, word
 
 KeyTable = dict[str, tuple[str, int, int] | None]
-"""Key -> field, precedence within the field, and what it holds: anything, a count, or a word of our own. None: no fact's key."""
+"""Key -> field, precedence within the field, and what it holds: anything, a count, a body, or a word of our own. None: no fact's key."""
 
-_ANYTHING, _COUNT, _OWN = range(3)
+_ANYTHING, _COUNT, _OWN, _BODY = range(4)
+
+_UNSAID = ("__REDACTED__", "null")
+"""What stands for a request or a reply where it is not told: OpenInference's mask, JSON's nothing."""
 
 _FLAT_HEADS: dict[str, list[tuple[str, str]]] = {}
 _HEAD = 7
@@ -71,6 +74,8 @@ def key_table(own: Mapping[str, tuple[str, ...]]) -> KeyTable:
 def _holds(field: str) -> int:
     if field.startswith("tokens.") and field != "tokens.object":
         return _COUNT
+    if field.startswith("body."):
+        return _BODY
     return _OWN if field.startswith("clew.") else _ANYTHING
 
 
@@ -95,6 +100,9 @@ def gather(span: Span, attributes: Mapping[str, Any], table: KeyTable) -> Readin
             if holds == _COUNT:
                 value = number(value)
                 if value is None:
+                    continue
+            elif holds == _BODY:
+                if value in _UNSAID:
                     continue
             else:
                 own.append(field)

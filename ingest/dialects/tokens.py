@@ -125,25 +125,25 @@ def _excludes_reasoning(count: Count, total_input: int | None) -> bool:
 
 
 def fill_usage(known: Usage | None, other: Usage | None) -> Usage | None:
-    """Return a usage with its gaps filled from another report of the same call; nothing is added up."""
+    """Return a usage with its gaps filled from another report of the same call; nothing is added up.
+
+    Where a class is unknown here and the whole is smaller by just that class, the whole was told without it: the other's counts.
+    """
     if known is None or other is None:
         return known or other
-    known = _with_left_out(known, other)
     mine, theirs = msgspec.structs.astuple(known), msgspec.structs.astuple(other)
-    return Usage(*(a if a is not None else b for a, b in zip(mine, theirs, strict=True)))
-
-
-def _with_left_out(known: Usage, other: Usage) -> Usage:
-    """Put thoughts, or what a cache held, back into a sum that differs from the other report's by just that and names it nowhere."""
-    said, read = known.output_tokens, known.input_tokens
-    if other.reasoning_tokens and known.reasoning_tokens is None and said is not None and other.output_tokens is not None:
-        said = other.output_tokens if said + other.reasoning_tokens == other.output_tokens else said
+    filled = Usage(*(a if a is not None else b for a, b in zip(mine, theirs, strict=True)))
     cached = (other.cache_read_tokens or 0) + (other.cache_write_tokens or 0)
-    if cached and known.cache_read_tokens is None and known.cache_write_tokens is None and read is not None:
-        read = other.input_tokens if read + cached == other.input_tokens else read
-    if said == known.output_tokens and read == known.input_tokens:
-        return known
-    return Usage(read, said, known.cache_read_tokens, known.cache_write_tokens, known.reasoning_tokens)
+    if known.cache_read_tokens is None and known.cache_write_tokens is None and _lacks(known.input_tokens, other.input_tokens, cached):
+        filled.input_tokens = other.input_tokens
+    if known.reasoning_tokens is None and _lacks(known.output_tokens, other.output_tokens, other.reasoning_tokens or 0):
+        filled.output_tokens = other.output_tokens
+    return filled
+
+
+def _lacks(mine: int | None, whole: int | None, part: int) -> bool:
+    """Tell a number that leaves out just the part that the other report has and this one does not know of."""
+    return part > 0 and mine is not None and whole is not None and mine + part == whole
 
 
 # --- usage objects ------------------------------------------------------------------------------------------------

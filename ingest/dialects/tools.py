@@ -5,7 +5,7 @@ from typing import Any
 from ingest.model import Facts
 
 from .events import tool_events
-from .messages import joined, read_message
+from .messages import joined, read_message, read_messages
 from .parts import result_text
 from .printed import is_printed, printed_words
 from .reading import Reading
@@ -26,6 +26,10 @@ def plain_tool_name(name: str) -> str:
     return name
 
 
+_PRINTED_MESSAGE = ("content='", 'content="')
+"""How LangChain prints the message that a tool gave."""
+
+
 def read_tool(reading: Reading, facts: Facts) -> None:
     """Fill in a tool execution."""
     values = reading.values
@@ -38,11 +42,13 @@ def read_tool(reading: Reading, facts: Facts) -> None:
         arguments = told if arguments is None else arguments
         result = answered if result is None else result
     if arguments is None and "messages.input" in values:
-        arguments = values["messages.input"]
+        arguments = _asked_in(values["messages.input"])
     if result is None and "messages.output" in values:
-        result = values["messages.output"]
+        result = _answered_in(values["messages.output"])
     if arguments is not None:
         facts.tool_arguments = arguments_of(plain_arguments(unwrap(arguments)))
+    if isinstance(result, str) and result.startswith(_PRINTED_MESSAGE) and is_printed(result):
+        result = printed_words(result) or result
     facts.tool_result = result_text(result) if result is not None else None
     if facts.tool_call_id is None:
         facts.tool_call_id = _id_inside(arguments)
@@ -53,6 +59,17 @@ def read_tool(reading: Reading, facts: Facts) -> None:
         # What failed gave nothing; some say so with an empty object.
         facts.tool_result = facts.tool_result if facts.tool_result != "{}" else None
         facts.tool_error = facts.error_message or facts.tool_result or facts.error_type or "failed"
+
+
+def _asked_in(value: Any) -> Any:
+    """Return the arguments in a message that asks for the tool, which Strands puts on the tool itself; any other value as it is."""
+    requests = [request for message in read_messages(value) for request in message.requests]
+    return requests[0].arguments if requests else value
+
+
+def _answered_in(value: Any) -> Any:
+    results = [result for message in read_messages(value) for result in message.results]
+    return results[0].result if results else value
 
 
 def _first(values: dict[str, Any], fields: tuple[str, ...]) -> Any:
@@ -80,6 +97,9 @@ def says_failed(result: Any) -> bool:
     message = mapping(inner.get("kwargs")) or mapping(inner.get("data")) or inner
     is_message = message.get("type") in ("tool", "ToolMessage")
     flagged = truth(found.get("is_error")) is True or truth(found.get("isError")) is True or found.get("error") is True
+    if found.keys() == {"error"} and isinstance(found["error"], str) and found["error"]:
+        # ADK's way of failing, and of those who write their tools by hand: nothing but what went wrong.
+        return True
     return flagged or (is_message and message.get("status") == "error")
 
 

@@ -27,6 +27,8 @@ def _refine(reading: Reading, facts: Facts) -> None:
         facts.agent_name = name[name.find("[") + 1 : -1] or None
     if facts.kind == "part":
         facts.usage = None
+    if facts.tool_call_id == "<not specified>":
+        facts.tool_call_id = None
 
 
 DIALECT = Dialect(

@@ -2,7 +2,8 @@
 
 from ingest.dialects.dialect import Dialect
 from ingest.dialects.reading import Reading
-from ingest.model import Facts, Span
+from ingest.dialects.values import MOST_ITEMS, arguments_of, listing
+from ingest.model import Facts, Span, ToolRequest
 
 
 def _claims(span: Span) -> bool:
@@ -17,12 +18,55 @@ def _is_anthropic(reading: Reading) -> bool:
     return reading.span.scope.name == "openlit.instrumentation.anthropic" or reading.word("provider") == "anthropic"
 
 
+_LANGGRAPH = "openlit.instrumentation.langgraph"
+_MACHINERY = frozenset({"model", "agent", "tools"})
+"""How LangGraph's ready-made agents call their nodes, which OpenLIT takes for agents."""
+
+
+def _kind(reading: Reading) -> str | None:
+    if reading.span.scope.name != _LANGGRAPH:
+        return None
+    operation = reading.word("operation")
+    if operation == "invoke_agent" and reading.word("agent_name") in _MACHINERY:
+        return "chain"
+    return "agent" if operation == "invoke_workflow" else None
+
+
+def _asked(reading: Reading) -> list[ToolRequest]:
+    """Return the tools that a call asked for, which it carries as if it were their execution: several with commas between."""
+    names = (reading.word("tool_name") or "").split(_BETWEEN)
+    ids = (reading.word("tool_call_id") or "").split(_BETWEEN)
+    told = reading.values.get("tool_arguments")
+    several = listing(f"[{told}]") if isinstance(told, str) else []
+    arguments = [told] if len(names) == 1 else several
+    ids = ids if len(ids) == len(names) else []
+    arguments = arguments if len(arguments) == len(names) else []
+    return [
+        ToolRequest(ids[place] or None if ids else None, name, arguments_of(arguments[place]) if arguments else None)
+        for place, name in enumerate(names[:MOST_ITEMS])
+        if name
+    ]
+
+
+_BETWEEN = ", "
+
+
 def _refine(reading: Reading, facts: Facts) -> None:
+    if facts.kind == "llm" and not facts.tool_requests and "tool_name" in reading.values:
+        facts.tool_requests = _asked(reading)
+    elif facts.kind == "agent" and facts.agent_name is None:
+        facts.agent_name = reading.span.name.removeprefix("invoke_workflow ")
     usage = facts.usage
     if usage is not None and (usage.cache_read_tokens or usage.cache_write_tokens) and _is_anthropic(reading):
         facts.cost_nanos = None
 
 
 DIALECT = Dialect(
-    name="openlit", rank=100, scope_prefixes=("openlit.",), claims=_claims, refine=_refine, input_excludes_cache=_excludes_cache
+    name="openlit",
+    rank=100,
+    scope_prefixes=("openlit.",),
+    claims=_claims,
+    kind=_kind,
+    refine=_refine,
+    input_excludes_cache=_excludes_cache,
 )

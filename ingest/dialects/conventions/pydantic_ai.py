@@ -1,16 +1,22 @@
 """Pydantic AI in all its formats, and Logfire's own instrumentations."""
 
+from typing import Any
+
+import msgspec
+
+from ingest.dialects.calls import derive_finish
 from ingest.dialects.dialect import Dialect
 from ingest.dialects.events import hear_events, listed_events
 from ingest.dialects.messages import Exchange, first_question, last_words
 from ingest.dialects.reading import Reading
 from ingest.dialects.tools import plain_text
-from ingest.dialects.values import mapping, word
-from ingest.model import Facts
+from ingest.dialects.values import listing, mapping, word
+from ingest.model import Facts, ToolRequest
 
 _KINDS = {"agent run": "agent", "running tool": "tool", "running tools": "chain"}
 _STREAMED = "streaming response"
 _CALLS = ("Chat Completion with", "Responses API with", "Message with", "Completion with", _STREAMED)
+_ANTHROPIC = "logfire.anthropic"
 _CONTROL_FLOW = ("CallDeferred", "ApprovalRequired")
 
 
@@ -53,10 +59,36 @@ def _read_agent(reading: Reading, facts: Facts) -> None:
     facts.output = result or facts.output
 
 
+_ASSISTANT, _CHOICE, _UNKNOWN = "gen_ai.assistant.message", "gen_ai.choice", "gen_ai.unknown"
+
+
 def _exchange(reading: Reading) -> Exchange:
     exchange = Exchange()
-    hear_events(exchange, listed_events(reading.values["pydantic.events"]))
+    hear_events(exchange, listed_events(_with_choices(listing(reading.values["pydantic.events"]))))
     return exchange
+
+
+def _with_choices(events: list[Any]) -> list[Any]:
+    """Mark the reply as one where the list ends with it and calls it what earlier replies are called, as Logfire 4 does."""
+    items = [mapping(event) for event in events]
+    place = len(items)
+    while place and items[place - 1].get("event.name") in (_ASSISTANT, _UNKNOWN):
+        place -= 1
+    return [*items[:place], *(_choice(item) for item in items[place:])]
+
+
+def _choice(item: dict[str, Any]) -> dict[str, Any]:
+    # What it has no event for, reasoning above all, stands beside a text that says so.
+    content = [item.get("data")] if item.get("event.name") == _UNKNOWN else item.get("content")
+    return {**item, "event.name": _CHOICE, "content": content}
+
+
+def _without_input(request: ToolRequest) -> ToolRequest:
+    """Take arguments out of the block that Logfire 4 leaves them in; it leaves the call's id away."""
+    arguments = request.arguments
+    if request.call_id is None and isinstance(arguments, dict) and arguments.keys() == {"input"}:
+        return msgspec.structs.replace(request, arguments=arguments["input"])
+    return request
 
 
 def _read_call(reading: Reading, facts: Facts) -> None:
@@ -65,8 +97,9 @@ def _read_call(reading: Reading, facts: Facts) -> None:
         facts.input, facts.tool_results = heard.asked, heard.results
         facts.output, facts.thought, facts.tool_requests = heard.said, heard.thought, heard.requests
         facts.finish_reason = facts.finish_reason or heard.finish_reason
-    if facts.request_model is None and "body.input" in reading.values:
-        facts.request_model = word(mapping(reading.values["body.input"]).get("model"))
+        derive_finish(facts)
+    if reading.span.scope.name == _ANTHROPIC and "response_data" in reading.span.attributes:
+        facts.tool_requests = [_without_input(request) for request in facts.tool_requests]
     if reading.word("logfire.type") == "log" and reading.span.name.startswith(_STREAMED):
         facts.streamed_result = True
         if facts.response_model == facts.request_model:
