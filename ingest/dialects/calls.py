@@ -11,6 +11,7 @@ from .providers import provider_of, provider_of_model
 from .reading import Reading
 from .streams import are_joined, separate
 from .tokens import RAW_USAGE_KEYS, Count, count_of, fill_usage, usage_of, usage_of_object
+from .tools import plain_arguments
 from .values import dollars, mapping, number, parse, show, unwrap, word
 
 _INCLUSIVE_OBJECTS = dict(RAW_USAGE_KEYS)
@@ -198,11 +199,26 @@ def _offered(reading: Reading) -> list[str]:
     return tools_in_request(values["body.input"]) if "body.input" in values else []
 
 
+_SOUGHT = ("input", "query", "question", "text", "texts", "inputs", "contents", "content")
+
+
+def _looked_for(value: object) -> str | None:
+    """Return what was embedded or looked for, without the request or the call's arguments around it."""
+    found = plain_arguments(unwrap(value))
+    if isinstance(found, dict):
+        said = next((found[key] for key in _SOUGHT if found.get(key)), None)
+        # A request whose model alone is told says nothing of what was sought.
+        found = said if said is not None or found.keys() == {"model"} else found
+    if isinstance(found, list) and len(found) == 1 and isinstance(found[0], str):
+        return found[0]
+    return show(found)
+
+
 def read_embedding(reading: Reading, facts: Facts) -> None:
     """Fill in what an embedding, a rerank or a retrieval was asked and gave."""
     facts.response_id = reading.word("response_id")
     value = reading.values.get("body.input")
-    facts.input = show(unwrap(value)) if value is not None else None
+    facts.input = _looked_for(value) if value is not None else None
     documents = [show(mapping(entry.get("document")).get("content")) for entry in reading.entries("documents")]
     found = [text for text in documents if text]
     output = reading.values.get("body.output")

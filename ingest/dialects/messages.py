@@ -13,7 +13,7 @@ from ingest.model import ToolRequest, ToolResult
 from .parts import Message, is_parts, read_calls, read_part, read_result
 from .plain import has_role, is_plainly_own, read_plain
 from .printed import is_printed, printed_role, printed_words
-from .values import MOST_ITEMS, numbered, open_item, parse, parse_items, unwrap, word
+from .values import MASK, MOST_ITEMS, numbered, open_item, parse, parse_items, unwrap, word
 
 _MOST_PARTS = 2_000
 
@@ -178,7 +178,7 @@ def _read_content(message: Message, value: Any) -> None:
         if is_parts(decoded):
             value = decoded
     if isinstance(value, str):
-        if value:
+        if value and value != MASK:
             message.texts.append(value)
         return
     if isinstance(value, dict) and isinstance(value.get("parts"), list):

@@ -8,7 +8,7 @@ import msgspec
 from ingest.model import ToolRequest, ToolResult
 
 from .printed import printed_fields
-from .values import TEXT_CHARS, arguments_of, mapping, numbered, parse, show, truth, unwrap, word
+from .values import MASK, TEXT_CHARS, arguments_of, mapping, numbered, parse, show, truth, unwrap, word
 
 _MOST_DEPTH = 6
 _MOST_PARTS = 2_000
@@ -137,7 +137,7 @@ def read_said(message: Message, text: str) -> None:
     """Add what an emitter sent as a text: nearly always one."""
     if text.startswith(_UNREAD):
         _read_unread(message, text)
-    elif text:
+    elif text and text != MASK:
         message.texts.append(text)
 
 

@@ -8,15 +8,15 @@ import msgspec
 from ingest.model import Span
 
 from .fields import FIELD_KEYS, FLAT_PREFIXES
-from .values import number, word
+from .values import MASK, number, word
 
 KeyTable = dict[str, tuple[str, int, int] | None]
 """Key -> field, precedence within the field, and what it holds: anything, a count, a body, or a word of our own. None: no fact's key."""
 
 _ANYTHING, _COUNT, _OWN, _BODY = range(4)
 
-_UNSAID = ("__REDACTED__", "null")
-"""What stands for a request or a reply where it is not told: OpenInference's mask, JSON's nothing."""
+_UNSAID = (MASK, "null")
+"""What stands for a request or a reply where it is not told."""
 
 _FLAT_HEADS: dict[str, list[tuple[str, str]]] = {}
 _HEAD = 7

@@ -13,6 +13,9 @@ TEXT_CHARS = 32_768
 MOST_ITEMS = 200
 """Bound of every list in the facts: tool requests, results, tools offered."""
 
+MASK = "__REDACTED__"
+"""What OpenInference puts in the place of what it was told to hide."""
+
 _MOST_TOKENS = 10**12
 _MOST_NAME = 2_048
 _MOST_LITERAL = 20_000
