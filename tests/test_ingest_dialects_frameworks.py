@@ -302,3 +302,24 @@ def test_a_result_that_is_only_an_error() -> None:
     for result in ('{"error": null}', '{"error": "", "paid": 3}', '{"error": "late", "paid": 3}'):
         assert not read(tool | {"gcp.vertex.agent.tool_response": result}).failed
     assert read(tool | {"gen_ai.tool.call.id": "<not specified>"}, scope="gcp.vertex.agent").tool_call_id is None
+
+
+def test_a_workflow_names_its_run() -> None:
+    """OpenLLMetry's workflow is called by its own name, not by its span's."""
+    workflow = {"traceloop.span.kind": "workflow", "traceloop.entity.name": "support"}
+    assert read(workflow, name="support.workflow", scope="opentelemetry.instrumentation.langchain").agent_name == "support"
+
+
+def test_what_was_looked_for() -> None:
+    """Of an embedding's or a retrieval's request only what was sought is told."""
+    langfuse = {"langfuse.observation.type": "retriever", "langfuse.observation.input": as_json({"args": ["late?"], "kwargs": {}})}
+    assert read(langfuse).input == "late?"
+    embedding = {"openinference.span.kind": "EMBEDDING"}
+    assert read(embedding | {"input.value": as_json({"model": "m", "input": ["a", "b"]})}).input == '["a","b"]'
+    assert read(embedding | {"input.value": as_json({"model": "m"})}).input is None
+
+
+def test_masked_messages() -> None:
+    """A masked text among messages is none."""
+    masked = {"llm.input_messages.0.message.role": "user", "llm.input_messages.0.message.content": "__REDACTED__"}
+    assert read(MODEL | masked | {"llm.token_count.prompt": 9}).input is None

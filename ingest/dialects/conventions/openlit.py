@@ -2,7 +2,7 @@
 
 from ingest.dialects.dialect import Dialect
 from ingest.dialects.reading import Reading
-from ingest.dialects.values import MOST_ITEMS, arguments_of, listing
+from ingest.dialects.values import MOST_ITEMS, arguments_of, listing, word
 from ingest.model import Facts, Span, ToolRequest
 
 
@@ -24,12 +24,26 @@ _MACHINERY = frozenset({"model", "agent", "tools"})
 
 
 def _kind(reading: Reading) -> str | None:
-    if reading.span.scope.name != _LANGGRAPH:
+    scope, operation = reading.span.scope.name, reading.word("operation")
+    if scope == _OPENAI_AGENTS and operation == "invoke_agent":
+        return _kind_of_invocation(reading)
+    if scope != _LANGGRAPH:
         return None
-    operation = reading.word("operation")
     if operation == "invoke_agent" and reading.word("agent_name") in _MACHINERY:
         return "chain"
     return "agent" if operation == "invoke_workflow" else None
+
+
+_OPENAI_AGENTS = "openlit.instrumentation.openai_agents"
+
+
+def _kind_of_invocation(reading: Reading) -> str | None:
+    """Tell guardrails, hand-offs and turns from agents: OpenLIT calls them all invocations of agents."""
+    if "guardrail" in reading.values:
+        return "guardrail"
+    if "gen_ai.agent.source" in reading.span.attributes:
+        return "handoff"
+    return None if reading.word("agent_name") is not None else "chain"
 
 
 def _asked(reading: Reading) -> list[ToolRequest]:
@@ -54,6 +68,8 @@ _BETWEEN = ", "
 def _refine(reading: Reading, facts: Facts) -> None:
     if facts.kind == "llm" and not facts.tool_requests and "tool_name" in reading.values:
         facts.tool_requests = _asked(reading)
+    elif facts.kind == "handoff":
+        facts.handoff_to, facts.agent_name = facts.agent_name, word(reading.span.attributes.get("gen_ai.agent.source"))
     elif facts.kind == "agent" and facts.agent_name is None:
         facts.agent_name = reading.span.name.removeprefix("invoke_workflow ")
     usage = facts.usage

@@ -49,6 +49,9 @@ def _kind(reading: Reading) -> str | None:
 
 def _refine(reading: Reading, facts: Facts) -> None:
     name, scope = reading.word("traceloop.entity"), reading.span.scope.name
+    if facts.kind == "chain" and reading.word("traceloop.layer") == "workflow":
+        # It names the run where no agent does, as LangGraph's are in releases that know no agents.
+        facts.agent_name = facts.agent_name or name
     if facts.kind == "tool" and scope == _LLAMA_INDEX:
         _read_llama_tool(reading, facts)
     elif facts.kind == "llm" and scope in _GEMINI:

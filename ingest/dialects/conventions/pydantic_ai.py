@@ -40,7 +40,7 @@ def _refine(reading: Reading, facts: Facts) -> None:
     elif facts.kind == "agent":
         _read_agent(reading, facts)
     elif facts.kind == "llm":
-        _read_call(reading, facts)
+        read_listed_call(reading, facts)
     elif facts.kind == "tool" and facts.tool_name == "running tool":
         facts.tool_name = word(reading.span.attributes.get("logfire.msg", "").removeprefix("running tool: ")) or facts.tool_name
     if facts.failed and facts.error_type is not None and facts.error_type.endswith(_CONTROL_FLOW):
@@ -91,7 +91,8 @@ def _without_input(request: ToolRequest) -> ToolRequest:
     return request
 
 
-def _read_call(reading: Reading, facts: Facts) -> None:
+def read_listed_call(reading: Reading, facts: Facts) -> None:
+    """Read a call whose conversation is a list of events in one attribute, where its messages are nowhere else."""
     if "pydantic.events" in reading.values and facts.output is None and not facts.tool_requests:
         heard = _exchange(reading)
         facts.input, facts.tool_results = heard.asked, heard.results
