@@ -319,6 +319,14 @@ def test_what_was_looked_for() -> None:
     assert read(embedding | {"input.value": as_json({"model": "m"})}).input is None
 
 
+def test_a_user_who_answers_a_tool_call_is_the_tool() -> None:
+    """A year-old OpenInference flattens Anthropic's results into a user's message with the call's id."""
+    said = {"role": "user", "tool_call_id": "c1", "content": "Late."}
+    flat = {f"llm.input_messages.0.message.{key}": value for key, value in said.items()}
+    facts = read(MODEL | flat | {"llm.token_count.prompt": 9})
+    assert (facts.input, [(one.call_id, one.result) for one in facts.tool_results]) == (None, [("c1", "Late.")])
+
+
 def test_masked_messages() -> None:
     """A masked text among messages is none."""
     masked = {"llm.input_messages.0.message.role": "user", "llm.input_messages.0.message.content": "__REDACTED__"}

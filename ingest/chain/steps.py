@@ -231,7 +231,8 @@ class ToolBook:
         later = next((call for call in calls[place + 1 : place + 9] if call.parent is node.parent), None)
         told = later.facts.tool_results if later is not None else []
         results = [one for one in told if one.call_id is None or one.call_id not in self._ids]
-        if number < len(results) and (request.call_id is None or len(results) == len(node.facts.tool_requests)):
+        # One that is missing leaves open which: an unknown result is better than another tool's.
+        if number < len(results) and len(results) == len(node.facts.tool_requests):
             return results[number]
         return None
 
