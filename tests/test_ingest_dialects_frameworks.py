@@ -331,3 +331,19 @@ def test_masked_messages() -> None:
     """A masked text among messages is none."""
     masked = {"llm.input_messages.0.message.role": "user", "llm.input_messages.0.message.content": "__REDACTED__"}
     assert read(MODEL | masked | {"llm.token_count.prompt": 9}).input is None
+
+
+def test_an_output_tool_is_the_answer() -> None:
+    """Pydantic AI's output tools are how a model answers: no tool is run."""
+    asked = [{"type": "tool_call", "id": name, "name": name, "arguments": {"a": 1}} for name in ("look", "final_result")]
+    offered = {"function_tools": [{"name": "look"}], "output_tools": [{"name": "final_result"}]}
+    call = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "m",
+        "model_request_parameters": as_json(offered),
+        "gen_ai.output.messages": as_json([{"role": "assistant", "parts": asked}]),
+    }
+    facts = read(call, scope="pydantic-ai")
+    assert ([one.name for one in facts.tool_requests], facts.output) == (["look"], '{"a":1}')
+    failed = {"gen_ai.tool.name": "pay", "tool_response": "ledger is closed", "gen_ai.operation.name": "execute_tool"}
+    assert read(failed, scope="pydantic-ai", status_code=2, status_message="ToolRetryError: ").tool_error == "ledger is closed"

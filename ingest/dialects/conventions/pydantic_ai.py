@@ -10,7 +10,7 @@ from ingest.dialects.events import hear_events, listed_events
 from ingest.dialects.messages import Exchange, first_question, last_words
 from ingest.dialects.reading import Reading
 from ingest.dialects.tools import plain_text
-from ingest.dialects.values import listing, mapping, word
+from ingest.dialects.values import listing, mapping, show, word
 from ingest.model import Facts, ToolRequest
 
 _KINDS = {"agent run": "agent", "running tool": "tool", "running tools": "chain"}
@@ -41,8 +41,13 @@ def _refine(reading: Reading, facts: Facts) -> None:
         _read_agent(reading, facts)
     elif facts.kind == "llm":
         read_listed_call(reading, facts)
+        if facts.tool_requests:
+            _take_answer(reading, facts)
     elif facts.kind == "tool" and facts.tool_name == "running tool":
         facts.tool_name = word(reading.span.attributes.get("logfire.msg", "").removeprefix("running tool: ")) or facts.tool_name
+    if facts.kind == "tool" and facts.failed and (facts.tool_error or "").endswith(": "):
+        # What the model is told when it has to try again stands in the result alone.
+        facts.tool_error = facts.error_message = facts.tool_result or facts.tool_error
     if facts.failed and facts.error_type is not None and facts.error_type.endswith(_CONTROL_FLOW):
         facts.failed, facts.tool_error = False, None
 
@@ -81,6 +86,18 @@ def _choice(item: dict[str, Any]) -> dict[str, Any]:
     # What it has no event for, reasoning above all, stands beside a text that says so.
     content = [item.get("data")] if item.get("event.name") == _UNKNOWN else item.get("content")
     return {**item, "event.name": _CHOICE, "content": content}
+
+
+def _take_answer(reading: Reading, facts: Facts) -> None:
+    """Read the call of an output tool as the answer that it is: nothing is run for it."""
+    offered = reading.span.attributes.get("model_request_parameters")
+    if not isinstance(offered, str) or '"output_tools"' not in offered:
+        return
+    names = {word(mapping(tool).get("name")) for tool in listing(mapping(offered).get("output_tools"))}
+    answers = [request for request in facts.tool_requests if request.name in names]
+    if answers:
+        facts.tool_requests = [request for request in facts.tool_requests if request.name not in names]
+        facts.output = facts.output or show(answers[0].arguments)
 
 
 def _without_input(request: ToolRequest) -> ToolRequest:
