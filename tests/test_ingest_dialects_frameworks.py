@@ -247,7 +247,7 @@ def test_printed_messages_have_a_role() -> None:
     said = "ChatMessage(role=<MessageRole.ASSISTANT: 'assistant'>, content=[{'type': 'text', 'text': 'Wait.'}])"
     answered = "ChatMessage(role=<MessageRole.TOOL_RESPONSE: 'tool-response'>, content=[{'type': 'text', 'text': 'Late.'}])"
     again = read(MODEL | {"input.value": as_json({"messages": [*told, said, answered]}), "llm.token_count.prompt": 9})
-    assert again.input == "Late."
+    assert (again.input, again.tool_results) == (None, [ToolResult(None, "Late.")])
 
 
 @pytest.mark.parametrize("unsaid", ["__REDACTED__", "null"])

@@ -127,11 +127,25 @@ def _build_run(plan: RunPlan, tools: ToolBook, shared: "_Shared", context: Trace
     )
     usd = stated(nodes, "budget_usd")
     run.budget_nanos = round(usd * 1e9) if usd is not None else None
-    run.input = facts.input or next((step.input for step in in_order(steps) if step.kind == "llm" and step.input), None)
+    asked = next((step.input for step in in_order(steps) if step.kind == "llm" and step.input), None)
+    run.input = facts.input or asked or _asked_above(plan)
     run.output = facts.output or _last_words(steps)
     patience_ns = shared.heard.patience_ns.get(plan.run_id) or _patience(nodes)
     _judge(run, plan, nodes, _Silence(context.now_ns, context.last_seen_ns + patience_ns))
     return run
+
+
+def _asked_above(plan: RunPlan) -> str | None:
+    """Return the question that the glue around an outermost agent was asked, as ADK's runner is."""
+    above = plan.anchor.parent if plan.parent is None and not plan.implicit else None
+    for _ in range(_MOST_GLUE):
+        if above is None or above.facts.input is not None:
+            break
+        above = above.parent
+    return above.facts.input if above is not None else None
+
+
+_MOST_GLUE = 4
 
 
 def _nodes_of(plan: RunPlan) -> list[Node]:

@@ -94,7 +94,7 @@ def _step(node: Node, tools: "ToolBook", price: Price) -> Step:
         step.tool = tools.call_of(node)
         if step.tool.error is not None:
             step.status = "error"
-            step.error = step.error or step.tool.error
+            step.error = step.error if step.error not in (None, facts.error_type) else step.tool.error
     return step
 
 
@@ -252,6 +252,9 @@ class ToolBook:
         error = facts.tool_error
         if error is None and facts.failed:
             error = error_text(facts)
+        if error is not None and error == facts.error_type and text is not None:
+            # MCP's spans name the kind of failure; what was said of it is in the answer.
+            error = text
         if error is None and result is not None and result.is_error:
             error = result.result or "failed"
         return ToolCall(facts.tool_name or node.span.name, call_id, arguments, text, error)
@@ -275,7 +278,7 @@ class ToolBook:
 
 
 _FAILED = re.compile(
-    r"(?:[\w.]*(?:Error|Exception)(?::|\()|Error executing |Tool execution failed|Traceback \(most recent call last\)|"
+    r"(?:[\w.]*(?:Error|Exception)(?::|\()|Error executing |Failed to invoke |Tool execution failed|Traceback \(most recent call last\)|"
     r'\{"error": ?"[^"]+"\}\Z)'
 )
 

@@ -1,5 +1,6 @@
 """Whole requests and replies of model APIs, as some emitters record them in one attribute: OpenAI's, Anthropic's, Gemini's ..."""
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -11,7 +12,7 @@ from ingest.model import Usage
 
 from .messages import Exchange, read_fresh, read_message, read_messages
 from .parts import Message
-from .printed import is_opaque
+from .printed import is_opaque, is_printed, printed_fields, printed_object
 from .tokens import fill_usage, usage_of_object
 from .values import MOST_ITEMS, listing, mapping, parse, show, unwrap, word
 
@@ -106,6 +107,8 @@ def _names_of_tool(tool: Any, depth: int = 0) -> Iterable[str]:
     if isinstance(tool, str):
         if tool[:1] == "{":
             return _names_in_text(tool) if len(tool) <= _MOST_CACHED else _names(parse(tool))
+        if is_printed(tool):
+            return (said for field, said in itertools.islice(printed_fields(tool), 1) if field == "name")
         return (tool,) if tool and len(tool) <= 200 else ()
     if not isinstance(tool, dict):
         return ()
@@ -174,6 +177,9 @@ def finish_of(raw: dict[str, Any]) -> str | None:
 
 def _replies(raw: Any, body: ReplyBody, depth: int) -> list[Message]:
     if isinstance(raw, str):
+        printed = printed_object(raw) if is_printed(raw) else None
+        if printed is not None and "role" in printed:
+            return [_one(printed, body)]
         return [Message(role="assistant", texts=[raw])] if raw and raw not in ("null", "None") and not is_opaque(raw) else []
     if isinstance(raw, list):
         return _from_list(raw, body, depth)
@@ -201,7 +207,7 @@ _PRINTED_CHARS = 20_000
 def _one(raw: dict[str, Any], body: ReplyBody) -> Message:
     inner = raw["kwargs"] if isinstance(raw.get("kwargs"), dict) else raw["data"] if isinstance(raw.get("data"), dict) else raw
     # The provider's own words before LangChain's.
-    for said in (inner.get("response_metadata"), inner.get("generation_info"), inner if inner is not raw else None):
+    for said in (inner.get("response_metadata"), inner.get("generation_info"), inner.get("meta"), inner if inner is not raw else None):
         if isinstance(said, dict):
             _note(body, said)
     if isinstance(raw.get("raw"), str):
@@ -291,6 +297,7 @@ _REPLY_SHAPES: tuple[tuple[str, _Shape], ...] = (
     ("output", _inside("output")),
     ("outputs", _inside("outputs")),
     ("messages", _inside("messages")),
+    ("replies", _inside("replies")),
     ("message", _inside("message")),
     ("update", _inside("update")),
     ("message_data", _inside("message_data")),

@@ -19,8 +19,8 @@ _INCLUSIVE_OBJECTS = dict(RAW_USAGE_KEYS)
 
 def read_models(reading: Reading, facts: Facts) -> None:
     """Fill in models and provider."""
-    facts.request_model = reading.word("request_model")
-    facts.response_model = reading.word("response_model")
+    facts.request_model = plain_model(reading.word("request_model"))
+    facts.response_model = plain_model(reading.word("response_model"))
     if facts.request_model is None and "parameters" in reading.values:
         facts.request_model = word(mapping(reading.values["parameters"]).get("model"))
     if facts.request_model is None and facts.response_model is None and facts.kind in _NAMED_AFTER_MODELS:
@@ -31,6 +31,15 @@ def read_models(reading: Reading, facts: Facts) -> None:
     if facts.provider is None and facts.kind in ("llm", "embedding", "rerank"):
         facts.provider = provider_of_model(facts.response_model or facts.request_model)
 
+
+def plain_model(name: str | None) -> str | None:
+    """Return a model's name without the path to where Google keeps it."""
+    if name is not None and "models/" in name and name.startswith(_PATHS):
+        return name.rpartition("/")[2] or name
+    return name
+
+
+_PATHS = ("models/", "projects/", "publishers/")
 
 _NAMED_AFTER_MODELS = frozenset({"llm", "embedding"})
 _NAMES = ("chat ", "generate_content ", "text_completion ", "embeddings ")

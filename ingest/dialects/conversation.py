@@ -16,6 +16,7 @@ from .merge import merge_logs
 from .messages import joined, read_message, read_messages
 from .normalise import normalise, normalise_log
 from .parts import Message
+from .printed import is_printed, printed_object
 from .reading import Reading, gather
 from .registry import TABLES, recognise
 from .values import MOST_ITEMS, listing, mapping, parse, unwrap, word
@@ -164,6 +165,8 @@ def _named(tools: dict[str, Any]) -> list[Any]:
 
 def _of_tool(tool: Any, depth: int) -> list[Definition]:
     tool = parse(tool)
+    if isinstance(tool, str) and is_printed(tool):
+        tool = printed_object(tool)
     if isinstance(tool, str) and tool and len(tool) <= 200:
         return [Definition(tool)]
     if not isinstance(tool, dict) or depth > _MOST_DEPTH:

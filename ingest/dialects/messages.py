@@ -12,7 +12,7 @@ from ingest.model import ToolRequest, ToolResult
 
 from .parts import Message, is_parts, read_calls, read_part, read_result
 from .plain import has_role, is_plainly_own, read_plain
-from .printed import is_printed, printed_role, printed_words
+from .printed import is_printed, printed_object, printed_role, printed_words
 from .values import MASK, MOST_ITEMS, numbered, open_item, parse, parse_items, unwrap, word
 
 _MOST_PARTS = 2_000
@@ -40,6 +40,9 @@ def read_message(raw: Any) -> Message:
     if isinstance(raw, str):
         found = parse(raw) if raw[:1] in "{[" else raw
         raw = found if isinstance(found, dict) or is_parts(found) else raw
+    if isinstance(raw, str) and is_printed(raw):
+        found = printed_object(raw)
+        raw = found if found is not None and "role" in found else raw
     if isinstance(raw, str):
         if raw and is_printed(raw):
             message.role = _role(printed_role(raw))
@@ -204,7 +207,9 @@ class Exchange(msgspec.Struct, gc=False):
         if not self.asked:
             self.asked = joined([text for message in fresh if message.role != "system" for text in message.texts])
         if not self.results:
-            self.results = [result for message in fresh for result in message.results][:MOST_ITEMS]
+            # Some tell that a tool answered and leave out what: there may be more of it elsewhere.
+            told = [result for message in fresh for result in message.results if result.call_id or result.result or result.is_error]
+            self.results = told[:MOST_ITEMS]
 
     def reply(self, replies: list[Message]) -> None:
         """Take in what the model replied; what is known already stays."""
@@ -212,8 +217,10 @@ class Exchange(msgspec.Struct, gc=False):
             self.said = joined([text for message in replies for text in message.texts])
         if not self.thought:
             self.thought = joined([text for message in replies for text in message.thoughts])
-        if not self.requests:
-            self.requests = [request for message in replies for request in message.requests][:MOST_ITEMS]
+        if not self.requests or all(request.call_id is None for request in self.requests):
+            asked = [request for message in replies for request in message.requests][:MOST_ITEMS]
+            if not self.requests or [one.name for one in asked] == [one.name for one in self.requests]:
+                self.requests = asked
         if not self.finish_reason:
             self.finish_reason = next((message.finish_reason for message in replies if message.finish_reason), None)
 

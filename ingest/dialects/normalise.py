@@ -27,8 +27,8 @@ _log = logging.getLogger(__name__)
 _TEXTS = ("input", "output", "thought", "tool_result", "tool_error", "error_message", "termination_detail")
 _texts_of = attrgetter(*_TEXTS)
 
-_NOT_SESSIONS = ("resp_", "chatcmpl", "msg_")
-"""Reply ids that some send as the id of a conversation."""
+_NOT_SESSIONS = ("resp_", "chatcmpl", "msg_", "trace_")
+"""Ids of replies, and of the traces of OpenAI's Agents SDK, that some send as the id of a conversation."""
 
 _HANDOFF = "handoff to "
 
@@ -36,6 +36,9 @@ _TO_ANY = "transfer_to_agent", "handoff_to_agent"
 """Tools that hand over to whichever agent their arguments name: ADK's and Strands'."""
 
 _TRANSFERS = "transfer_to_", "handoff_to_agent"
+
+_MERGED = "(merged tools)"
+"""The name that ADK gives to its summary of tools that ran in parallel, which executed nothing."""
 
 
 def normalise(span: Span) -> Facts:
@@ -82,8 +85,11 @@ def _add_details(reading: Reading, event: Event, dialect: Dialect) -> None:
 
 def _kind(reading: Reading, dialect: Dialect) -> str | None:
     kind = own_kind(reading) or dialect.kind(reading) or kind_of_operation(reading) or kind_of_signs(reading)
-    if kind == "tool" and (reading.span.name.startswith(_HANDOFF) or _transfers(reading)):
-        return "handoff"
+    if kind == "tool":
+        if reading.span.name.startswith(_HANDOFF) or _transfers(reading):
+            return "handoff"
+        if reading.values.get("tool_name") == _MERGED:
+            return "part"
     return kind
 
 

@@ -238,15 +238,19 @@ def read_calls(message: Message, raw: dict[str, Any]) -> None:
 
 
 _RESULT_IDS = ("tool_use_id", "tool_call_id", "call_id", "toolUseId", "toolCallId", "ref", "id")
+_FAILURES = ("is_error", "isError", "error")
 _RESULTS_OF = ("response", "result", "output", "content", "server_tool_call_response")
 
 
 def read_result(message: Message, part: dict[str, Any]) -> None:
     """Add a tool result to a message."""
     call_id = _first_word(part, _RESULT_IDS)
+    if call_id is None and isinstance(part.get("origin"), dict):
+        # Haystack hands the request back with its answer.
+        call_id = _first_word(part["origin"], _RESULT_IDS)
     value = _first(part, _RESULTS_OF)
     named = _first_word(part, ("name", "toolName"))
-    failed = truth(part.get("is_error")) is True or truth(part.get("isError")) is True or part.get("status") == "error"
+    failed = part.get("status") == "error" or any(truth(part.get(flag)) is True for flag in _FAILURES)
     add_result(message, call_id, value, failed, named)
 
 
@@ -263,6 +267,8 @@ def result_text(value: Any, depth: int = 0) -> str | None:
     value = unwrap(value) if isinstance(value, str) and value[:1] in '["{' and depth < _MOST_DEPTH else value
     if isinstance(value, list) and value and all(isinstance(one, dict) and isinstance(_block_text(one), str) for one in value):
         return "\n".join(str(_block_text(one)) for one in value)
+    if isinstance(value, dict) and depth < _MOST_DEPTH:
+        value = function_response(value)
     if isinstance(value, dict) and depth < _MOST_DEPTH:
         if len(value) == 1 and not _AROUND_RESULT.isdisjoint(value):
             return result_text(next(iter(value.values())), depth + 1)
@@ -283,6 +289,15 @@ def result_text(value: Any, depth: int = 0) -> str | None:
 
 
 _AROUND_RESULT = frozenset({"result", "output", "outputs"})
+_GEMINI_ANSWER = frozenset({"id", "name", "response", "will_continue", "scheduling", "parts"})
+
+
+def function_response(value: Any) -> Any:
+    """Return what is in Gemini's envelope around a tool's answer; any other value as it is."""
+    if isinstance(value, dict) and "response" in value and "name" in value and value.keys() <= _GEMINI_ANSWER:
+        return value["response"]
+    return value
+
 
 _ANSWER = frozenset({"content", "isError", "is_error", "_meta", "meta", "structuredContent"})
 """The keys of an MCP tool's answer."""
@@ -311,8 +326,8 @@ _READERS: dict[str, Callable[[Message, dict[str, Any]], None]] = {
     ),
     **dict.fromkeys(
         (
-            "tool_call_response", "tool_result", "function_call_output", "toolResult", "tool-result", "tool-return", "tool_return",
-            "server_tool_call_response", "retry-prompt", "web_search_tool_result", "mcp_tool_result", "function_result",
+            "tool_call_response", "tool_call_result", "tool_result", "function_call_output", "toolResult", "tool-result", "tool-return",
+            "tool_return", "server_tool_call_response", "retry-prompt", "web_search_tool_result", "mcp_tool_result", "function_result",
             "function_response",
         ),
         read_result,

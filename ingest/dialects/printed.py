@@ -1,9 +1,11 @@
 """Objects as Python prints them, where an emitter sent ``str`` or ``repr`` of one instead of what is in it."""
 
+import ast
 import re
 from collections.abc import Iterator
+from typing import Any
 
-from .values import mapping
+from .values import is_storable, mapping
 
 _OBJECT = re.compile(r"\A\w{1,80}\(\w{1,80}=")
 _FIELDS = re.compile(r"\A\w{1,80}=(?:'[^']{0,200}'|None|True|False|\d{1,20}) \w{1,80}=")
@@ -51,6 +53,37 @@ def printed_words(text: str) -> str | None:
         part = _TEXT.search(text, 0, _MOST_CHARS)
         return _unquoted(part.group(1)) if part else None
     return next((said for name, said in printed_fields(text) if name in ("content", "text") and said), None)
+
+
+_ENUM = re.compile(r"<[\w.]{1,100}: ('[^']{0,200}'|\d{1,20})>")
+_ADDRESS = re.compile(r"<[\w. ]{1,300} at 0x[0-9a-f]{1,16}>")
+_WORD_END = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_UNREADABLE = (SyntaxError, ValueError, TypeError, MemoryError, RecursionError)
+
+
+def printed_object(text: str) -> dict[str, Any] | None:
+    """Return the fields of an object from how it prints, of objects within it too; None where it was cut or is no such thing.
+
+    An object's ``type`` is its class, spelt as the kinds of parts are. Only literals are read, nothing is run.
+    """
+    if len(text) > _MOST_CHARS or _OBJECT.match(text) is None:
+        return None
+    try:
+        found = _told(ast.parse(_ADDRESS.sub("None", _ENUM.sub(r"\1", text)), mode="eval").body)
+    except _UNREADABLE:
+        return None
+    return found if isinstance(found, dict) and is_storable(found) else None
+
+
+def _told(node: ast.AST) -> Any:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
+        kind = _WORD_END.sub("_", node.func.id).lower().removesuffix("_content")
+        return {"type": kind, **{field.arg.lstrip("_"): _told(field.value) for field in node.keywords if field.arg}}
+    if isinstance(node, ast.List | ast.Tuple):
+        return [_told(member) for member in node.elts]
+    if isinstance(node, ast.Dict):
+        return {str(ast.literal_eval(key)): _told(value) for key, value in zip(node.keys, node.values, strict=True) if key is not None}
+    return ast.literal_eval(node)
 
 
 def class_name(text: str) -> str:

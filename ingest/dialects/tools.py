@@ -6,12 +6,15 @@ from ingest.model import Facts
 
 from .events import tool_events
 from .messages import joined, read_message, read_messages
-from .parts import result_text
+from .parts import function_response, result_text
 from .printed import is_printed, printed_words
 from .reading import Reading
 from .values import arguments_of, mapping, show, truth, unwrap, word
 
-_PREFIXES = ("execute_tool ", "anthropic.custom_tool_use ", "anthropic.tool_use ", "anthropic.mcp_tool_use ", "tools/call ", "tool.")
+_PREFIXES = (
+    "execute_tool ", "anthropic.custom_tool_use ", "anthropic.tool_use ", "anthropic.mcp_tool_use ", "tools/call ",
+    "MCP send tools/call ", "tool.",
+)  # fmt: skip
 _SUFFIXES = (".tool", ".run", ".task")
 
 
@@ -58,7 +61,15 @@ def read_tool(reading: Reading, facts: Facts) -> None:
     if facts.failed:
         # What failed gave nothing; some say so with an empty object.
         facts.tool_result = facts.tool_result if facts.tool_result != "{}" else None
-        facts.tool_error = facts.error_message or facts.tool_result or facts.error_type or "failed"
+        # A name of the failure is no account of it where the result gives one.
+        told = facts.error_message if facts.error_message != facts.error_type else None
+        facts.tool_error = told or _complaint(result) or facts.tool_result or facts.error_type or "failed"
+
+
+def _complaint(result: Any) -> str | None:
+    """Return the words of a result that is nothing but an error."""
+    found = function_response(unwrap(result))
+    return show(found["error"]) if isinstance(found, dict) and found.keys() == {"error"} else None
 
 
 def _asked_in(value: Any) -> Any:
@@ -135,19 +146,27 @@ _OF_REPLIES = frozenset({"role", "content_type", "finish_reason", "usage_metadat
 
 _AROUND_STATE = ("outputs", "update", "output", "input")
 
+_STATES = ("messages", "replies")
+
 
 def conversation_in(value: Any) -> list[Any] | None:
     """Return the messages in a state that is handed from node to node, as LangGraph's is; None where there are none."""
     found = plain_arguments(unwrap(value))
     for _ in range(_MOST_WRAPPED):
-        if isinstance(found, dict) and isinstance(found.get("messages"), list):
-            return found["messages"] or None
         if isinstance(found, list) and _is_talk(found):
             return found
         if isinstance(found, list) and len(found) == 1:
             found = found[0]
         elif isinstance(found, dict):
-            found = next((found[key] for key in _AROUND_STATE if isinstance(found.get(key), dict | list)), None)
+            state = next((found[key] for key in _STATES if isinstance(found.get(key), list)), None)
+            if state is not None:
+                return state or None
+            if isinstance(found.get("new_message"), dict):
+                # What an ADK runner was called with.
+                return [found["new_message"]]
+            # One key alone names a component of a pipeline, or a node of a graph.
+            inside = (found[key] for key in (_AROUND_STATE if len(found) > 1 else found) if isinstance(found.get(key), dict | list))
+            found = next(inside, None)
     return None
 
 
@@ -162,6 +181,9 @@ def plain_text(value: Any) -> str | None:
     found = plain_arguments(unwrap(value))
     said = _said_in(found) if isinstance(found, dict) else None
     text = said if said is not None else _unwrapped(found)
+    if text in ({}, []):
+        # Called with nothing.
+        return None
     if isinstance(text, str):
         return printed_words(text) if is_printed(text) else text or None
     return show(text)
@@ -179,12 +201,19 @@ def _said_in(found: dict[str, Any]) -> str | None:
     return joined(read_message(found).texts) if "content" in found and not _OF_REPLIES.isdisjoint(found) else None
 
 
+def _lone_text(found: Any) -> str | None:
+    """Return the text at the end of maps of one key each."""
+    for _ in range(_MOST_WRAPPED):
+        found = next(iter(found.values())) if isinstance(found, dict) and len(found) == 1 else found
+    return found if isinstance(found, str) else None
+
+
 def _unwrapped(found: Any) -> Any:
     for _ in range(_MOST_WRAPPED):
         if isinstance(found, dict) and "outputs" in found and ("kwargs" in found or len(found) == 1):
             found = found["outputs"]
-        elif isinstance(found, dict) and len(found) == 1 and isinstance(next(iter(found.values())), str):
-            return next(iter(found.values()))
+        elif isinstance(found, dict) and len(found) == 1 and (text := _lone_text(found)) is not None:
+            return text
         elif isinstance(found, list) and len(found) == 1 and isinstance(found[0], str):
             return found[0]
         else:
