@@ -14,7 +14,7 @@ def test_conventions_are_found_by_themselves() -> None:
     names = [dialect.name for dialect in DIALECTS]
 
     assert len(names) == len(set(names)) >= 20
-    assert names[:3] == ["langfuse", "openinference", "mlflow"]
+    assert names[:4] == ["langfuse", "beeai", "openinference", "mlflow"]
     assert names[-1] == ""
 
 

@@ -40,7 +40,7 @@ def all_steps(traces: list[Json]) -> Iterator[Json]:
 
 def test_recordings_are_here() -> None:
     """The recordings came along with the checkout."""
-    assert len(NAMES) == 59
+    assert len(NAMES) == 63
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -110,6 +110,10 @@ def _absorb_part(node: Node) -> None:
         node.parent.facts = msgspec.structs.replace(
             whole, failed=True, error_type=part.error_type, error_message=part.error_message, tool_error=whole.tool_error or error
         )
+    if part.tool_requests and node.parent.kind == "llm":
+        # Some list what a reply asked for as spans below the call.
+        asked = [*node.parent.facts.tool_requests, *part.tool_requests]
+        node.parent.facts = msgspec.structs.replace(node.parent.facts, tool_requests=asked)
     _hide(node, node.parent)
 
 

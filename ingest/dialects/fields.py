@@ -9,7 +9,7 @@ FIELD_KEYS: dict[str, tuple[str, ...]] = {
     **TOKEN_KEYS,
     "tokens.object": tuple(key for key, _ in RAW_USAGE_KEYS),
     "operation": ("gen_ai.operation.name",),
-    "request_type": ("llm.request.type",),
+    "request_type": ("llm.request.type", "gen_ai.request.type"),
     "agent_name": (
         "gen_ai.agent.name", "agent.name", semconv.AGENT_NAME, "agent_name", "ai.telemetry.functionId",
         "traceloop.association.properties.lc_agent_name", "graph.node.name", "graph.node.id",
@@ -116,6 +116,7 @@ FLAT_PREFIXES: dict[str, str] = {
     "llm.choices.": "output",
     "llm.tools.": "tools",
     "llm.request.functions.": "tools",
+    "gen_ai.request.functions.": "tools",
     "retrieval.documents.": "documents",
     "reranker.output_documents.": "documents",
     semconv.REFERENCE_PREFIX: "references",
