@@ -166,3 +166,39 @@ def test_the_results_of_tools_without_ids() -> None:
 
     said = [(step.tool.name, step.tool.result, step.tool.error) for step in steps(trace, "tool") if step.tool]
     assert said == [("look", "late", None), ("pay", "closed", "closed")]
+
+
+def test_requests_told_below_a_call_are_its_own() -> None:
+    """AgentOps lists what a reply asked for as spans below the call: the call asked, and the tool that ran is the execution."""
+    trace = chain(
+        agent(1, "desk"),
+        llm(2, 1, 0.1, tools_offered=["pay", "look"]),
+        span(3, 2, 0.2, 0, kind="part", name="tool_call.pay", tool_requests=asks("pay")),
+        tool(4, "pay", 1, 3, tool_result="paid"),
+    )
+
+    assert [decision.chosen for step in steps(trace, "llm") if (decision := step.decision)] == ["pay"]
+    assert [step.tool.source for step in steps(trace, "tool") if step.tool] == ["span"]
+
+
+def test_an_agent_that_was_asked_nothing_itself() -> None:
+    """The outermost agent was asked what the glue around it was asked; one within another agent was not."""
+    trace = chain(
+        span(1, kind="chain", name="invocation", lasts=9, input="Refund?"),
+        agent(2, "desk", 1, 0.1, 8),
+        agent(3, "helper", 2, 1, 2),
+    )
+
+    assert [run.input for run in trace.runs] == ["Refund?", None]
+
+
+def test_the_name_of_a_failure_is_no_account_of_it() -> None:
+    """MCP's span names the kind of its failure; what was said of it is in the answer that the model was told."""
+    trace = chain(
+        agent(1, "desk"),
+        llm(2, 1, 0.1, tool_requests=asks("pay")),
+        tool(3, "pay", 1, 2, tool_call_id="call_pay", failed=True, error_type="tool_error", tool_error="tool_error"),
+        llm(4, 1, 4, tool_results=[told("pay", "ledger is closed")]),
+    )
+
+    assert [(step.error, step.tool.error) for step in steps(trace, "tool") if step.tool] == [("ledger is closed", "ledger is closed")]
