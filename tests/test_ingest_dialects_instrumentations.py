@@ -18,7 +18,7 @@ NAMES = sorted(path.name.removesuffix(".expect.json") for path in RECORDED.glob(
 NOTHING_OFFERED = {
     "openinference-dspy", "otel-openai-agents-v2", "otel-openai-js", "traceloop-js-anthropic", "logfire-4-openai-responses",
     "openlit-1.36-openai-responses", "openllmetry-openai-events", "logfire-openai-agents", "openlit-openai-agents",
-    "weave-conversation",
+    "weave-conversation", "monocle",
 }  # fmt: skip
 """Whose payload names no tools that were offered."""
 
@@ -40,7 +40,7 @@ def all_steps(traces: list[Json]) -> Iterator[Json]:
 
 def test_recordings_are_here() -> None:
     """The recordings came along with the checkout."""
-    assert len(NAMES) == 63
+    assert len(NAMES) == 67
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -344,6 +344,21 @@ def test_content_events_of_1_27() -> None:
     assert (facts.input, facts.output) == ("Refund?", "Yes.")
 
 
+def test_content_events_of_a_whole_conversation() -> None:
+    """Langtrace puts all messages into the one event, and all of the reply into the other."""
+    told = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Refund?"}]
+    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    facts = read(
+        {"gen_ai.operation.name": "chat", "gen_ai.system": "openai", "gen_ai.request.tools": [as_json([{"name": "look"}])]},
+        events=[
+            ("gen_ai.content.prompt", {"gen_ai.prompt": as_json(told)}),
+            ("gen_ai.content.completion", {"gen_ai.completion": as_json([{"role": "assistant", "content": [call]}])}),
+        ],
+    )
+
+    assert (facts.input, facts.tool_requests, facts.tools_offered) == ("Refund?", [ToolRequest("c1", "look", {})], ["look"])
+
+
 def test_tool_calls_written_as_a_text_are_requests() -> None:
     """Some put the calls of a reply, as OpenAI writes them, where its text belongs; the definition of a tool is a text."""
     calls = [{"function": {"name": "look", "arguments": '{"order": "A-1"}'}, "id": "c2", "type": "function"}]

@@ -105,7 +105,7 @@ def _names_of_tool(tool: Any, depth: int = 0) -> Iterable[str]:
     if depth > _MOST_DEPTH:
         return ()
     if isinstance(tool, str):
-        if tool[:1] == "{":
+        if tool[:1] in ("{", "["):
             return _names_in_text(tool) if len(tool) <= _MOST_CACHED else _names(parse(tool))
         if is_printed(tool):
             return (said for field, said in itertools.islice(printed_fields(tool), 1) if field == "name")

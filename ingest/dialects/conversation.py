@@ -11,7 +11,7 @@ import msgspec
 from ingest.model import Facts, LogRecord, Span
 
 from .bodies import request_messages
-from .events import DETAILS, is_message_event, listed_events, message_of, span_events
+from .events import DETAILS, PROMPT, is_message_event, listed_events, listed_messages, message_of, span_events
 from .merge import merge_logs
 from .messages import joined, read_message, read_messages
 from .normalise import normalise, normalise_log
@@ -90,7 +90,8 @@ def _told(reading: Reading, records: Sequence[LogRecord]) -> list[Message]:
     ]
     sent = sent or (listed_events(values["pydantic.events"]) if "pydantic.events" in values else [])
     if sent:
-        return [message for role, message in (message_of(*one) for one in sent) if role != "choice"]
+        whole = next((listed for name, _, attributes in sent if name == PROMPT and (listed := listed_messages(name, attributes))), None)
+        return read_messages(whole) if whole else [message for role, message in (message_of(*one) for one in sent) if role != "choice"]
     body = request_messages(values["body.input"]) if "body.input" in values else None
     return read_messages(body) if body is not None else []
 

@@ -11,6 +11,9 @@ from .reading import Reading
 KindOf = Callable[[Reading], str | None]
 """Says what a span is in the vocabulary of ``SPAN_KINDS``; None where the convention's own signs say nothing."""
 
+Prepare = Callable[[Reading], None]
+"""Puts values where the common reading looks for them, before anything is read."""
+
 Refine = Callable[[Reading, Facts], None]
 """Corrects facts in place after the common reading; texts are bounded afterwards."""
 
@@ -38,6 +41,7 @@ class Dialect(msgspec.Struct, frozen=True):
     """Any other sign."""
     keys: Mapping[str, tuple[str, ...]] = {}
     """Keys of its own by field, before the common ones."""
+    prepare: Prepare | None = None
     kind: KindOf = _says_nothing
     refine: Refine = _changes_nothing
     input_excludes_cache: Callable[[Reading], bool | None] = lambda reading: None

@@ -5,7 +5,7 @@ from typing import Any
 
 from ingest.model import Event
 
-from .messages import Exchange, read_message
+from .messages import Exchange, read_fresh, read_message, read_messages
 from .parts import Message
 from .values import mapping, parse, show, word
 
@@ -58,11 +58,27 @@ def _raw_message(body: Any, attributes: dict[str, Any], name: str) -> Any:
     return {key: value for key, value in raw.items() if key != "name" or isinstance(value, str)}
 
 
+def listed_messages(name: str, attributes: dict[str, Any]) -> list[Any] | None:
+    """Return the messages of an event that holds a whole conversation or all of a reply, still unread; None for any other event."""
+    if name not in (PROMPT, COMPLETION):
+        return None
+    found = parse(attributes.get("gen_ai.prompt" if name == PROMPT else "gen_ai.completion"))
+    whole = isinstance(found, list) and any(isinstance(one, dict) and "role" in one for one in found)
+    return found if whole else None
+
+
 def hear_events(exchange: Exchange, events: Sequence[tuple[str, Any, dict[str, Any]]]) -> None:
     """Take in messages sent as events, each a (name, body, attributes), in their order."""
     fresh: list[Message] = []
     replies: list[Message] = []
     for name, body, attributes in events:
+        listed = listed_messages(name, attributes)
+        if listed is not None:
+            if name == PROMPT:
+                fresh = read_fresh(listed)
+            else:
+                replies.extend(read_messages(listed))
+            continue
         role, message = message_of(name, body, attributes)
         if role == "choice":
             replies.append(message)

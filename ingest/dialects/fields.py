@@ -56,7 +56,10 @@ FIELD_KEYS: dict[str, tuple[str, ...]] = {
     "guardrail_name": ("gen_ai.guardrail.name",),
     "messages.input": ("gen_ai.input.messages", "ai.prompt.messages"),
     "messages.output": ("gen_ai.output.messages",),
-    "tools": ("gen_ai.tool.definitions", "ai.prompt.tools", "mlflow.chat.tools", "model_request_parameters", "gen_ai.agent.tools"),
+    "tools": (
+        "gen_ai.tool.definitions", "ai.prompt.tools", "mlflow.chat.tools", "model_request_parameters", "gen_ai.agent.tools",
+        "gen_ai.request.tools",
+    ),
     "body.input": (
         "input.value", "langfuse.observation.input", "mlflow.spanInputs", "traceloop.entity.input", "gen_ai.task.input",
         "lmnr.span.input", "genkit:input", "ai.prompt", "gen_ai.prompt", "gcp.vertex.agent.llm_request", "request_data",

@@ -63,6 +63,8 @@ def _read(span: Span, otherwise: str = "other") -> Facts:
     for event in span.events:
         if event.name == DETAILS:
             _add_details(reading, event, dialect)
+    if dialect.prepare is not None:
+        dialect.prepare(reading)
     facts = Facts(kind=_kind(reading, dialect) or otherwise, convention=dialect.name)
     _read_sender(span.resource, facts)
     _read_identity(reading, facts)

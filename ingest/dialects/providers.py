@@ -41,7 +41,8 @@ def provider_of(name: str | None) -> str | None:
     """Return a provider's usual name; None for a framework, which is no provider."""
     if name is None:
         return None
-    plain = name.strip().lower()
+    # Mirascope names the API as well: openai:completions.
+    plain = name.strip().lower().partition(":")[0]
     known = _NORMAL.get(plain)
     if known is not None:
         return known

@@ -27,6 +27,7 @@ TOKEN_KEYS: dict[str, tuple[str, ...]] = {
         "llm.token_count.prompt_details.cache_read", "llm.token_count.prompt_details.cache_input",
         "ai.usage.inputTokenDetails.cacheReadTokens", "ai.usage.cachedInputTokens",
         "gen_ai.usage.details.cache_read_input_tokens", "gen_ai.usage.details.cache_read_tokens", "gen_ai.usage.details.cached_tokens",
+        "gen_ai.usage.cached_tokens",
     ),
     "tokens.cache_write": (
         "gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation_input_tokens",
@@ -50,6 +51,8 @@ RAW_USAGE_KEYS: tuple[tuple[str, bool], ...] = (
     ("mlflow.chat.tokenUsage", True),
     ("langsmith.metadata.usage_metadata", True),
     ("metadata.usage_object", True),
+    ("langwatch.metrics", True),
+    ("mirascope.response.usage", False),
     ("langfuse.observation.usage_details", False),
 )
 """JSON or ``repr`` of a usage object, read where the attributes lack a part; and whether its input is known to include cached tokens."""
@@ -131,9 +134,6 @@ def fill_usage(known: Usage | None, other: Usage | None) -> Usage | None:
     """
     if known is None or other is None:
         return known or other
-    if known.reasoning_tokens is None and other.reasoning_tokens and _spoken(other) == known.output_tokens:
-        # Known are the spoken tokens alone: the other report tells what was thought, and the whole.
-        known = msgspec.structs.replace(known, output_tokens=other.output_tokens)
     mine, theirs = msgspec.structs.astuple(known), msgspec.structs.astuple(other)
     filled = Usage(*(a if a is not None else b for a, b in zip(mine, theirs, strict=True)))
     cached = (other.cache_read_tokens or 0) + (other.cache_write_tokens or 0)
@@ -147,10 +147,6 @@ def fill_usage(known: Usage | None, other: Usage | None) -> Usage | None:
 def _lacks(mine: int | None, whole: int | None, part: int) -> bool:
     """Tell a number that leaves out just the part that the other report has and this one does not know of."""
     return part > 0 and mine is not None and whole is not None and mine + part == whole
-
-
-def _spoken(usage: Usage) -> int | None:
-    return usage.output_tokens - (usage.reasoning_tokens or 0) if usage.output_tokens is not None else None
 
 
 # --- usage objects ------------------------------------------------------------------------------------------------

@@ -146,8 +146,6 @@ _OF_REPLIES = frozenset({"role", "content_type", "finish_reason", "usage_metadat
 
 _AROUND_STATE = ("outputs", "update", "output", "input")
 
-_STATES = ("messages", "replies")
-
 
 def conversation_in(value: Any) -> list[Any] | None:
     """Return the messages in a state that is handed from node to node, as LangGraph's is; None where there are none."""
@@ -158,8 +156,8 @@ def conversation_in(value: Any) -> list[Any] | None:
         if isinstance(found, list) and len(found) == 1:
             found = found[0]
         elif isinstance(found, dict):
-            state = next((found[key] for key in _STATES if isinstance(found.get(key), list)), None)
-            if state is not None:
+            state = found.get("messages", found.get("replies"))
+            if isinstance(state, list):
                 return state or None
             if isinstance(found.get("new_message"), dict):
                 # What an ADK runner was called with.
