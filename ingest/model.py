@@ -193,6 +193,8 @@ class Facts(msgspec.Struct, omit_defaults=True, rename={"kind": "k"}, gc=False):
     tool_error: str | None = None
     tool_requests: list[ToolRequest] = []
     tool_results: list[ToolResult] = []
+    asked_before: list[ToolRequest] = []
+    """What the model had asked for, as the conversation tells whose answers name no request: some leave it out of the reply itself."""
     tools_offered: list[str] = []
     usage: Usage | None = None
     """Absent where the span states no tokens. On an agent span it is the emitter's sum over its calls."""

@@ -202,3 +202,18 @@ def test_the_name_of_a_failure_is_no_account_of_it() -> None:
     )
 
     assert [(step.error, step.tool.error) for step in steps(trace, "tool") if step.tool] == [("ledger is closed", "ledger is closed")]
+
+
+def test_requests_that_only_the_next_call_was_told_of() -> None:
+    """OpenLLMetry leaves the requests out of Ollama's replies: the conversation of the next call has them, and answers without ids."""
+    requests = [ToolRequest(None, "pay", {"amount": 5}), ToolRequest(None, "look", {})]
+    trace = chain(
+        agent(1, "desk"),
+        llm(2, 1, 0.1, output="Let me see.", finish_reason="stop"),
+        llm(3, 1, 2, asked_before=requests, tool_results=[ToolResult(None, "paid"), ToolResult(None, "late")]),
+    )
+
+    assert [(step.tool.name, step.tool.arguments, step.tool.result) for step in steps(trace, "tool") if step.tool] == [
+        ("pay", {"amount": 5}, "paid"), ("look", {}, "late"),
+    ]  # fmt: skip
+    assert [step.finish_reason for step in steps(trace, "llm")] == ["tool_calls", None]

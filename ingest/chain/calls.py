@@ -30,6 +30,7 @@ def unify(forest: Forest) -> None:
     _join_same_reply(calls)
     _join_failed_twins(calls)
     _join_equal_twins(calls)
+    _hand_back_requests(calls)
     _join_nested_agents(forest.nodes)
     _join_nested_tools([node for node in forest.nodes if node.kind == "tool"])
     for node in calls:
@@ -123,6 +124,19 @@ def _hand_down_thought(node: Node) -> None:
     if len(calls) == 1 and calls[0].facts.thought is None:
         calls[0].facts = msgspec.structs.replace(calls[0].facts, thought=node.facts.thought)
     node.facts = msgspec.structs.replace(node.facts, thought=None)
+
+
+def _hand_back_requests(calls: Iterable[Node]) -> None:
+    """Give a call the requests that its reply left out and the next call of the same parent was told of."""
+    last: dict[int, Node] = {}
+    for call in calls:
+        if call.absorbed or call.kind != "llm":
+            continue
+        before, asked = last.get(id(call.parent)), call.facts.asked_before
+        if asked and before is not None and not before.facts.tool_requests and not before.facts.failed:
+            ended = before.facts.finish_reason if before.facts.finish_reason not in (None, "stop") else "tool_calls"
+            before.facts = msgspec.structs.replace(before.facts, tool_requests=asked, finish_reason=ended)
+        last[id(call.parent)] = call
 
 
 def _model(facts: Facts) -> str | None:

@@ -122,7 +122,10 @@ def _hear(exchange: Exchange, reading: Reading, facts: Facts) -> None:
     if "messages.input" in values:
         exchange.hear(read_fresh(values["messages.input"], facts.agent_name))
     if "input" in reading.flat:
-        exchange.hear(_fresh_entries(reading))
+        fresh, own = _fresh_entries(reading)
+        exchange.hear(fresh)
+        if exchange.results and own is not None and all(result.call_id is None for result in exchange.results):
+            facts.asked_before = own.requests
     if reading.span.events:
         hear_events(exchange, span_events(reading.span.events))
     if exchange.asked is None and not exchange.results and "body.input" in values:
@@ -132,14 +135,15 @@ def _hear(exchange: Exchange, reading: Reading, facts: Facts) -> None:
         hear_request(exchange, request, facts.agent_name)
 
 
-def _fresh_entries(reading: Reading) -> list[Message]:
+def _fresh_entries(reading: Reading) -> tuple[list[Message], Message | None]:
+    """Return what is new, and the model's own last message before it."""
     fresh: list[Message] = []
     for entry in reading.entries_backwards("input"):
         message = read_message(entry.get("prompt") or entry)
         if message.is_own:
-            break
+            return fresh[::-1], message
         fresh.append(message)
-    return fresh[::-1]
+    return fresh[::-1], None
 
 
 def _reply(exchange: Exchange, reading: Reading) -> ReplyBody:
