@@ -66,3 +66,13 @@ def test_a_pipelines_question_and_answer() -> None:
 def test_what_is_no_whole_object_is_a_text(text: str) -> None:
     """Only literals are read; what was cut, is code, or is too large stays what it is."""
     assert printed_object(text) is None or "role" in (printed_object(text) or {})
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["-" * 19_000 + "1", "not " * 4_000 + "1", "[" * 19_000, "1+" * 9_000 + "1", "a" + ".b" * 9_000, "f" + "()" * 9_000, "lambda:" * 2_000,
+     "{1:" * 6_000, "1 if 1 else " * 1_500 + "1", "1<" * 9_000 + "1", "9" * 19_000, "f'" + "{" * 1_000 + "'", "<a: '" * 3_000],
+)  # fmt: skip
+def test_what_only_looks_printed_is_left_alone(field: str) -> None:
+    """However deep, it is no object, nothing of it is run, and the process lives on."""
+    assert printed_object(f"A(x={field})") is None

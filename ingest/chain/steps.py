@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
+from ingest.dialects.kinds import hands_over
 from ingest.model import Decision, Facts, Option, Step, ToolCall, ToolRequest, ToolResult, Usage
 
 from .runs import RunPlan, is_agent
@@ -271,7 +272,7 @@ class ToolBook:
             )
             if error is not None:
                 step.status, step.error = "error", error
-            if request.name.startswith(_TRANSFERS) and not request.name.startswith("transfer_to_human"):
+            if hands_over(request.name):
                 step.kind = "handoff"
             steps.append(step)
         return steps
@@ -328,7 +329,7 @@ class _Executions:
             self._taken.update(map(id, found))
             return found
         name = _plain(request.name)
-        names = (name, _ANY_HANDOFF) if name.startswith(_TRANSFERS) else (name,)
+        names = (name, _ANY_HANDOFF) if hands_over(name) else (name,)
         free = (node for each in names for node in self._left(each) if self._may_take(node, request, asker))
         few = list(itertools.islice(free, _MOST_AT_ONCE))
         if not few:
@@ -353,10 +354,6 @@ _MOST_AT_ONCE = 32
 """How many tools of one name a model asks for in one reply, for all that matters here."""
 
 _ANY_HANDOFF = "transfer_to_*"
-
-_TRANSFERS = "transfer_to_", "handoff_to_agent"
-"""How the tools are called by which one agent hands over to another."""
-
 
 def _other_id(node: Node, request: ToolRequest) -> bool:
     """Tell whether the span names another call. Ids of another make (``fc_`` item ids beside ``call_`` ids) do not count."""

@@ -76,3 +76,8 @@ def kind_of_signs(reading: Reading) -> str | None:
         # Not where there is a model: some put the tool that a call asked for on the call.
         return "tool"
     return None
+
+
+def hands_over(tool: str) -> bool:
+    """Tell by its name a tool by which one agent hands over to another. Handing over to people is a tool like any other."""
+    return tool.startswith(("transfer_to_", "handoff_to_agent")) and not tool.startswith("transfer_to_human")

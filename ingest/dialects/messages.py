@@ -42,12 +42,13 @@ def read_message(raw: Any) -> Message:
         raw = found if isinstance(found, dict) or is_parts(found) else raw
     if isinstance(raw, str) and is_printed(raw):
         found = printed_object(raw)
-        raw = found if found is not None and "role" in found else raw
-    if isinstance(raw, str):
-        if raw and is_printed(raw):
+        if found is not None and "role" in found:
+            raw = found
+        else:
             message.role = _role(printed_role(raw))
-            message.texts.append(printed_words(raw) or raw)
-        elif raw:
+            raw = printed_words(raw) or raw
+    if isinstance(raw, str):
+        if raw:
             message.texts.append(raw)
     elif isinstance(raw, list):
         if len(raw) == 2 and isinstance(raw[0], str) and raw[0].lower() in _KNOWN_ROLES:

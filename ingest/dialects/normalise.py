@@ -14,7 +14,7 @@ from .calls import read_call, read_embedding, read_models, read_usage, thought_i
 from .dialect import Dialect
 from .events import DETAILS, is_message_event, message_of
 from .faults import read_fault
-from .kinds import OPERATION_OF, OPERATIONS, kind_of_operation, kind_of_signs
+from .kinds import OPERATION_OF, OPERATIONS, hands_over, kind_of_operation, kind_of_signs
 from .messages import first_question, last_answer, last_deed, last_words
 from .own import own_kind, read_own
 from .reading import Reading, gather
@@ -34,8 +34,6 @@ _HANDOFF = "handoff to "
 
 _TO_ANY = "transfer_to_agent", "handoff_to_agent"
 """Tools that hand over to whichever agent their arguments name: ADK's and Strands'."""
-
-_TRANSFERS = "transfer_to_", "handoff_to_agent"
 
 _MERGED = "(merged tools)"
 """The name that ADK gives to its summary of tools that ran in parallel, which executed nothing."""
@@ -97,8 +95,7 @@ def _kind(reading: Reading, dialect: Dialect) -> str | None:
 
 def _transfers(reading: Reading) -> bool:
     name = reading.values.get("tool_name")
-    # Handing over to people is a tool like any other; only agents take over a run.
-    return isinstance(name, str) and name.startswith(_TRANSFERS) and not name.startswith("transfer_to_human")
+    return isinstance(name, str) and hands_over(name)
 
 
 def _read_sender(resource: Resource, facts: Facts) -> None:
