@@ -129,7 +129,9 @@ class Reader:
 
 IN_SIGHT = """() => {
   const parts = [];
-  const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+  const main = document.querySelector("main");
+  if (!main) return "";  // amid a change of pages
+  const walker = document.createTreeWalker(main, NodeFilter.SHOW_TEXT);
   const range = document.createRange();
   while (walker.nextNode()) {
     range.selectNodeContents(walker.currentNode);

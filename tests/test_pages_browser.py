@@ -311,18 +311,18 @@ def test_keys_walk_the_chain(page: Page) -> None:
     page.goto(run_href(FAILED))
     for key, shown in (("k", "gpt-4.1"), ("k", "find_order"), ("e", "refund")):
         page.keyboard.press(key)
-        page.wait_for_function("(text) => document.querySelector('#panel h2').textContent.includes(text)", arg=shown)
+        page.wait_for_function("(text) => document.querySelector('#panel h2')?.textContent.includes(text)", arg=shown)
     assert f"step={span_id(5).hex()}" in page.url
     page.go_back()
-    page.wait_for_function("() => document.querySelector('#panel h2').textContent.includes('find_order')")
+    page.wait_for_function("() => document.querySelector('#panel h2')?.textContent.includes('find_order')")
 
 
 def test_a_click_shows_the_span_itself(page: Page) -> None:
     page.goto(run_href(FAILED))
     page.locator("#chain .step--tool", has_text="find_order").click()
-    page.wait_for_function("() => document.querySelector('#panel h2').textContent.includes('find_order')")
+    page.wait_for_function("() => document.querySelector('#panel h2')?.textContent.includes('find_order')")
     page.locator("#panel .tabs a", has_text="Raw").click()
-    page.wait_for_function("() => document.querySelector('#panel').textContent.includes('gen_ai.tool.name')")
+    page.wait_for_function("() => document.querySelector('#panel')?.textContent.includes('gen_ai.tool.name')")
     assert "panel=raw" in page.url
 
 
@@ -411,7 +411,7 @@ def test_new_runs_are_announced_and_shown_on_demand(page: Page) -> None:
     page.goto("/runs")
     rows = page.locator("tr[data-row]").count()
     page.evaluate("document.querySelector('[data-news]').dataset.news = '/runs/news?since=1'")
-    page.wait_for_function("() => !document.querySelector('#news').hidden", timeout=15_000)
+    page.wait_for_function("() => document.querySelector('#news')?.hidden === false", timeout=15_000)
     assert "new runs: show them" in page.locator("#news").inner_text()
     assert page.locator("tr[data-row]").count() == rows
     page.locator("#news a").click()

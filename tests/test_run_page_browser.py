@@ -234,7 +234,7 @@ def test_more_of_a_long_text_is_fetched_in_its_place(page: Page) -> None:
     leaf.locator("summary").click()
     assert len(leaf.locator("pre bdi").inner_text()) < 70_000
     leaf.locator("a[data-more]").click()
-    page.wait_for_function("() => document.querySelector('.leaf pre bdi').textContent.length === 131072")
+    page.wait_for_function("() => document.querySelector('.leaf pre bdi')?.textContent.length === 131072")
     text = leaf.locator("pre bdi").evaluate("(el) => el.textContent")
     assert text == BLOB[:131_072]
 
@@ -253,7 +253,7 @@ def test_a_run_that_goes_on_is_followed(page: Page, store: Store) -> None:
     assert page.locator("#ledger").get_attribute("open") is not None
     expect_panel(page, "chat gpt-4.1")
     store_spans(store, [later(span, off) for span in in_trace(more[1:], LIVE)], now_ns=time.time_ns())
-    page.wait_for_function("() => document.querySelector('[data-state]').dataset.state === 'complete'", timeout=20_000)
+    page.wait_for_function("() => document.querySelector('[data-state]')?.dataset.state === 'complete'", timeout=20_000)
     assert page.locator(".fig--why").inner_text() == "completed"
 
 
@@ -288,7 +288,7 @@ def test_a_run_is_stopped_from_its_page(page: Page, store: Store) -> None:
     assert "It takes effect before the next step." in stop_it(page, "it spends too much")
     ended = agent_span(1, "watcher", lasts=25.0, attributes={"clew.termination.reason": "stopped"})
     store_spans(store, [later(span, off) for span in in_trace([ended], STOPPED)], now_ns=time.time_ns())
-    page.wait_for_function("() => document.querySelector('#halted').textContent.startsWith('Stopped by')", timeout=20_000)
+    page.wait_for_function("() => document.querySelector('#halted')?.textContent.startsWith('Stopped by')", timeout=20_000)
     assert "Reason: it spends too much" in page.locator("#halted").inner_text()
 
 
