@@ -20,7 +20,7 @@ from .otlp.export import Authenticate
 from .receiver import Limits, Receiver
 from .settings import Settings
 from .store.access import authenticate
-from .store.engine import Store, open_store
+from .store.engine import LOG_PAGES, Store, open_store
 from .store.writer import Writer
 
 Ready = Callable[[str, str], None]
@@ -29,6 +29,9 @@ Ready = Callable[[str, str], None]
 _TURN_S = 0.001
 """How long a thread that decodes may keep the event loop and the writer waiting for the interpreter's lock: with Python's 5 ms
 they take turns so seldom that half of the throughput is lost."""
+
+_LOG_PAGES = 4 * LOG_PAGES
+"""Senders wait for commits: copying SQLite's log is left to the worker as long as there is one."""
 
 _BODIES_IN_FLIGHT = 2
 """The budget of all requests, in bodies of the largest size."""
@@ -41,7 +44,7 @@ def serve(settings: Settings, ready: Ready) -> None:
     """
     listener = listen(settings.host, settings.otlp_http_port)
     try:
-        store = open_store(settings.database_url)
+        store = open_store(settings.database_url, _LOG_PAGES)
         try:
             asyncio.run(_serve(settings, store, listener, ready))
         finally:

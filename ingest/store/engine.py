@@ -18,8 +18,11 @@ _PAGES_KIB = 65_536
 """SQLite's page cache of the writer; readers have a quarter. The file system caches the rest."""
 
 
-_LOG_BYTES = 4 << 20
-"""The log shrinks to this after a burst."""
+LOG_PAGES = 4_000
+"""SQLite's write-ahead log is copied into the file by the commit that makes it longer than this, which takes some 20 ms."""
+
+_LOG_BYTES = 64 << 20
+"""The log is written over and over up to this size: to make it longer costs more than to write it. ``tidy`` empties it."""
 
 
 class StoreBusy(Exception):
@@ -96,8 +99,9 @@ def _give_up(connection: Any) -> None:
 class _SqliteWriter:
     """The one writing connection of this process. Other processes' writers take turns with it through SQLite's lock."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, log_pages: int) -> None:
         self._path = path
+        self._log_pages = log_pages
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
@@ -132,7 +136,7 @@ class _SqliteWriter:
             set_pragmas(connection)
             connection.execute(f"PRAGMA cache_size=-{_PAGES_KIB}")
             # A commit appends to the log; copying it into the file waits until it is worth it.
-            connection.execute("PRAGMA wal_autocheckpoint=4000")
+            connection.execute(f"PRAGMA wal_autocheckpoint={self._log_pages}")
             connection.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
             self._connection = connection
         return self._connection
@@ -188,15 +192,18 @@ def _on_postgres_connect(connection: Any, record: object) -> None:
     connection.commit()
 
 
-def open_store(url: str) -> Store:
-    """Open a store by its SQLAlchemy URL. Connects when first asked; raises ``StoreUnfit`` where it never could."""
+def open_store(url: str, log_pages: int = LOG_PAGES) -> Store:
+    """Open a store by its SQLAlchemy URL. Connects when first asked; raises ``StoreUnfit`` where it never could.
+
+    ``log_pages`` is how long this process lets SQLite's log become before it copies it, unless another does so first.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         path = Path(str(parsed.database))
         path.parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url, pool_size=16, max_overflow=16, connect_args={"check_same_thread": False})
         event.listen(engine, "connect", _on_reader_connect)
-        return Store(engine, _SqliteWriter(str(path)))
+        return Store(engine, _SqliteWriter(str(path), log_pages))
     engine = create_engine(url, pool_size=8, max_overflow=24, pool_pre_ping=True, connect_args={"connect_timeout": 5})
     event.listen(engine, "connect", _on_postgres_connect)
     return Store(engine, None)
