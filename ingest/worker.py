@@ -95,5 +95,5 @@ def run_until(stop: threading.Event, store: Store, rules: Rulebook, clock_ns: Ca
         if linked:
             worked = untidy = True
         # Where less than a batch was due, more may gather: each transaction costs the same for one trace as for sixty.
-        if report.traces < BATCH_TRACES and report.spans < BATCH_SPANS[store.dialect]:
+        if report.traces < BATCH_TRACES and report.spans < BATCH_SPANS:
             stop.wait(POLL_S)

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ingest.findings import Finding
 from ingest.model import StoredSpan, Usage
@@ -125,6 +127,26 @@ def test_a_thought_that_comes_back() -> None:
     assert found(*alike) == [("L5", "warning")]
     assert found(*alike[:3]) == []
     assert found(*short) == []
+
+
+@given(st.lists(st.integers(0, 7), max_size=30), st.integers(2, 6))
+def test_the_longest_of_several_streaks_is_told(said: list[int], fewest: int) -> None:
+    """A streak goes on as long as each thought is one of the five before it; of equally long ones the first counts."""
+    steps = [llm(10 + n, 1, at=n, usage=CHEAP, thought=" ".join(f"{which} word{k}" for k in range(20))) for n, which in enumerate(said)]
+    streaks: list[list[int]] = []
+    for place, which in enumerate(said):
+        if place and which in said[max(place - 5, 0) : place]:
+            streaks[-1].append(place)
+        else:
+            streaks.append([place])
+    longest = max(streaks, key=len, default=[])
+
+    findings = [one for one in inspect_run(*steps, rules=Rules({"L5": Limits(fewest, None)}, run_tokens=10**9)) if one.rule == "L5"]
+
+    assert len(findings) == (len(longest) >= fewest)
+    for finding in findings:
+        assert finding.observed == len(longest)
+        assert finding.since_ns == T0 + (longest[0] + fewest - 1) * SECOND
 
 
 def test_many_calls_of_few_kinds() -> None:

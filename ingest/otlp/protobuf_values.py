@@ -132,36 +132,49 @@ class _Pairs(dict[bytes, tuple[str, Any]]):
 
 
 def _text_pair(data: bytes) -> tuple[str, str] | None:
-    """Return an attribute that is a text of up to 16,380 bytes, written as every exporter does: the key, the value, nothing else.
+    """Return an attribute that is a text of up to 16 KB, written as every exporter does: the key, the value, nothing else.
 
-    To have it parsed would take three times as long: the parser is made for messages, not for one text. None for all others.
+    To have it parsed would take four times as long: the parser is made for messages, not for one text. None for all others.
     """
-    if len(data) < 6 or data[0] != _KEY or data[1] >= 128:
+    if len(data) < _SHORTEST or data[0] != _KEY or data[1] >= _LONG_KEY:
         return None
     at = 2 + data[1]
-    size = len(data)
-    if at + 6 > size or data[at] != _VALUE:
-        return None
-    if data[at + 1] == size - at - 2 and data[at + 2] == _TEXT and data[at + 3] == size - at - 4:
-        text = data[at + 4 :]
-    elif (
-        data[at + 3] == _TEXT
-        and data[at + 1] >= 128 > data[at + 2]
-        and data[at + 4] >= 128 > data[at + 5]
-        and (data[at + 1] & 127) + (data[at + 2] << 7) == size - at - 3
-        and (data[at + 4] & 127) + (data[at + 5] << 7) == size - at - 6
-    ):
-        text = data[at + 6 :]
-    else:
+    head = _HEADS[len(data) - at]
+    if head is None or not data.startswith(head, at):
         return None
     try:
-        return _key(data[2:at]), text.decode()
+        return _key(data[2:at]), data[at + len(head) :].decode()
     except UnicodeDecodeError as error:
         raise Remarkable from error
 
 
-_KEY, _VALUE, _TEXT = 0x0A, 0x12, 0x0A
-"""Tags of ``KeyValue.key``, ``KeyValue.value`` and ``AnyValue.string_value``."""
+_KEY = 0x0A
+"""The tag of ``KeyValue.key``."""
+
+_LONG_KEY = 128
+"""From here on a length takes more than a byte."""
+
+_SHORTEST = 6
+
+
+class _Heads(dict[int, bytes | None]):
+    """What stands between a key and a text that end in so many bytes: tags and lengths. None where no text would end there."""
+
+    _MOST = 1 << 14
+
+    def __missing__(self, size: int) -> bytes | None:
+        if not 4 < size < self._MOST:
+            return None
+        head = self[size] = next(filter(None, (_head_of_text(length, size) for length in range(size - 8, size - 3))), None)
+        return head
+
+
+def _head_of_text(length: int, size: int) -> bytes | None:
+    written = common_pb2.KeyValue(value=common_pb2.AnyValue(string_value="x" * length)).SerializeToString()
+    return written[:-length] if length > 0 and len(written) == size else None
+
+
+_HEADS = _Heads()
 
 
 @lru_cache(maxsize=4096)

@@ -110,9 +110,9 @@ def insert_into(table: str, columns: Sequence[str]) -> str:
 
 
 @contextmanager
-def transaction(store: Store) -> Iterator[Transaction]:
-    """Open a write transaction; raises ``StoreBusy`` where the store cannot be written now."""
-    with store.write() as cursor:
+def transaction(store: Store, durable: bool = True) -> Iterator[Transaction]:
+    """Open a write transaction, as ``Store.write``; raises ``StoreBusy`` where the store cannot be written now."""
+    with store.write(durable) as cursor:
         yield Transaction(cursor, store.dialect)
 
 

@@ -18,7 +18,7 @@ from ingest.model import LedgerRow, Option, Run, Step, Totals, Trace
 
 from .derived import finding
 from .long_chain import encode_chain
-from .tally import Branches, encode_tally, tally_of
+from .tally import Branches, Tally, encode_tally, tally_of
 
 Row = tuple[object, ...]
 
@@ -41,6 +41,8 @@ class Derived(msgspec.Struct):
     rows: dict[str, list[Row]]
     options: dict[bytes, list[Row]]
     """Option sets by hash, each with its rows."""
+    tally: Tally | None = None
+    """What stands in the row of ``tally``."""
     branches: list[Row] = []
     signs: list[Row] = []
     """Rows of ``branch_point`` and ``sign``."""
@@ -75,9 +77,10 @@ def derive(project_id: int, trace: Trace, price_version: PriceVersion, inspect: 
     }
     signs = [*signs_of(trace), *map(_sign_of, rows["finding"])]
     line = summarise(trace)
-    rows["tally"] = [] if line is None else [(*key, encode_tally(tally_of(trace, line, counted(signs), branches)))]
+    tally = None if line is None else tally_of(trace, line, counted(signs), branches)
+    rows["tally"] = [] if tally is None else [(*key, encode_tally(tally))]
     shown = [] if line is None else [_sign_row(key, trace, sign) for sign in signs]
-    return Derived(rows, options, _branch_rows(project_id, branches), shown)
+    return Derived(rows, options, tally, _branch_rows(project_id, branches), shown)
 
 
 _SIGN_SLOTS = 3

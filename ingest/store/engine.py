@@ -21,6 +21,9 @@ _PAGES_KIB = 65_536
 LOG_PAGES = 4_000
 """SQLite's write-ahead log is copied into the file by the commit that makes it longer than this, which takes some 20 ms."""
 
+_SYNC_EACH, _SYNC_LATER = "PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL"
+"""With FULL a commit is on the disk when it returns."""
+
 _LOG_BYTES = 64 << 20
 """The log is written over and over up to this size: to make it longer costs more than to write it. ``tidy`` empties it."""
 
@@ -43,13 +46,14 @@ class Store:
         self._writer = writer
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[Any]:
+    def write(self, durable: bool = True) -> Iterator[Any]:
         """Open a write transaction and yield its DB-API cursor; commit at the end, roll back on an exception.
 
-        Raises ``StoreBusy`` where the store cannot be written now; nothing of the transaction is stored then.
+        It is on the disk when this ends, or with the next durable one: a power failure can undo what is not ``durable``, never
+        what was committed before. Raises ``StoreBusy`` where the store cannot be written now; nothing of the transaction is stored then.
         """
         if self._writer is not None:
-            with self._writer.transaction() as cursor:
+            with self._writer.transaction(durable) as cursor:
                 yield cursor
             return
         # The driver's own class, taken from the engine so that a SQLite store does not load PostgreSQL's driver. It covers a
@@ -61,6 +65,8 @@ class Store:
             raise StoreBusy(_reason(error)) from error
         try:
             with connection.cursor() as cursor:
+                if not durable:
+                    cursor.execute("SET LOCAL synchronous_commit = off")
                 yield cursor
             connection.commit()
         except passing as error:
@@ -106,11 +112,13 @@ class _SqliteWriter:
         self._connection: sqlite3.Connection | None = None
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Cursor]:
+    def transaction(self, durable: bool) -> Iterator[sqlite3.Cursor]:
         with self._lock:
             connection = self._connected()
             cursor = connection.cursor()
             try:
+                # The log is one for all writers: who syncs it syncs what stands before.
+                cursor.execute(_SYNC_EACH if durable else _SYNC_LATER)
                 _begin(cursor)
                 yield cursor
                 connection.commit()
@@ -166,8 +174,7 @@ def set_pragmas(connection: Any) -> None:
     mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
     if str(mode).lower() != "wal":
         raise StoreUnfit(f"The file system of the store cannot do SQLite's write-ahead log (its mode is {mode}); use a local disk.")
-    # FULL: a commit is on the disk before it is acknowledged.
-    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(_SYNC_EACH)
     if connection.execute("PRAGMA synchronous").fetchone()[0] != 2:
         raise StoreUnfit("SQLite does not take synchronous=FULL, so nothing it acknowledges would be safe.")
     connection.execute("PRAGMA busy_timeout=0")

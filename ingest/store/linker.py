@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 TraceKey = tuple[int, bytes]
 """project, trace"""
 
-BATCH_TRACES = 64
-BATCH_SPANS = {"sqlite": 1000, "postgresql": 2000}
-"""Bounds of what one write transaction holds. On SQLite senders wait while it is open, some 30 ms; on PostgreSQL nobody does."""
+BATCH_TRACES = 128
+BATCH_SPANS = 2_000
+"""Bounds of what one write transaction holds. On SQLite senders wait while it is open, some 45 ms; half as much costs a tenth more."""
 
 REST_NS = 250_000_000
 """A changed trace rests for so long before it is linked, since the rest of it is often in the next request."""
@@ -88,7 +88,7 @@ def link_traces(store: Store, keys: Collection[TraceKey], now_ns: int, rules: Ru
     for group in _groups(sorted(set(keys))):
         for one in _derive_group(store, group, now_ns, rules, report):
             batch.append(one)
-            if len(batch) >= BATCH_TRACES or sum(linked.spans for linked in batch) >= BATCH_SPANS[store.dialect]:
+            if len(batch) >= BATCH_TRACES or sum(linked.spans for linked in batch) >= BATCH_SPANS:
                 _write_or_split(store, batch, rules.prices, report)
                 batch = []
     _write_or_split(store, batch, rules.prices, report)
@@ -162,7 +162,8 @@ def _write_or_split(store: Store, batch: Sequence[_Linked], prices: StoredPrices
 
 def _write(store: Store, batch: Sequence[_Linked], prices: StoredPrices) -> int:
     changed = 0
-    with transaction(store) as tx:
+    # What is lost of this in a power failure is derived again, since the marks of what is dirty come back with it.
+    with transaction(store, durable=False) as tx:
         take_turn(tx)
         save_prices(tx, prices)
         for project_id, members in groupby(sorted(batch, key=attrgetter("project_id", "trace_id")), attrgetter("project_id")):
@@ -202,7 +203,7 @@ def _replace(tx: Transaction, table: str, columns: Sequence[str], batch: Sequenc
         options = {set_hash: rows for one in stale for set_hash, rows in one.derived.options.items()}
         tx.insert(option_set.name, option_set.c.keys(), [row for _, rows in sorted(options.items()) for row in rows], _KEEP_OPTION)
     elif table == tally.name:
-        move_tallies(tx, gone, fresh)
+        move_tallies(tx, gone, [(one.project_id, one.derived.tally) for one in stale if one.derived.tally is not None])
         forget_signs(tx, batch[0].project_id, [row[1] for row in gone])
         store_branches(tx, [row for one in stale for row in one.derived.branches])
         store_signs(tx, [row for one in stale for row in one.derived.signs])

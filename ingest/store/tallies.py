@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from .bulk import Row, Transaction, marks, take_turn, transaction
 from .derived import branch_point, sign, tally, tally_day
 from .engine import Store
-from .tally import TALLY_SUMS, decode_tally
+from .tally import TALLY_SUMS, Tally, decode_tally
 
 _KEYS = ("project_id", "topic", "day", "agent", "a", "b", "c")
 _SET = ", ".join(f"{name} = tally_day.{name} + excluded.{name}" for name in TALLY_SUMS)
@@ -24,23 +24,28 @@ _NEWER = (
 Sums = dict[Row, list[int]]
 
 
-def move_tallies(tx: Transaction, old: Iterable[Row], new: Iterable[Row]) -> None:
-    """Move the daily sums by the difference between tallies that went and tallies that came."""
+def move_tallies(tx: Transaction, old: Iterable[Row], new: Iterable[tuple[int, Tally]]) -> None:
+    """Move the daily sums by the difference between tallies that went, by their rows, and those of projects' traces that came."""
     moved: Sums = {}
-    for rows, direction in ((new, 1), (old, -1)):
-        for project_id, _, data in rows:
-            _add(moved, project_id, data, direction)
+    for project_id, came in new:
+        _add(moved, project_id, came, 1)
+    for project_id, _, data in old:
+        _add(moved, project_id, decode_tally(data), -1)
     changed = sorted((*key, *sums) for key, sums in moved.items() if any(sums))
     tx.insert(tally_day.name, tally_day.c.keys(), changed, _ADD)
     tx.many(_DELETE_NOTHING, [row[: len(_KEYS)] for row in changed if row[len(_KEYS)] < 0])
 
 
-def _add(moved: Sums, project_id: int, data: bytes, direction: int) -> None:
-    found = decode_tally(data)
+def _add(moved: Sums, project_id: int, found: Tally, direction: int) -> None:
     for one in found.entries:
         key = (project_id, one.topic, found.day, one.agent, one.a, one.b, one.c)
-        kept = moved.get(key) or (0,) * len(TALLY_SUMS)
-        moved[key] = [before + direction * more for before, more in zip(kept, one.sums, strict=True)]
+        sums = moved.get(key)
+        if sums is None:
+            moved[key] = [direction * number for number in one.sums]
+            continue
+        for place, number in enumerate(one.sums):
+            if number:
+                sums[place] += direction * number
 
 
 def read_tallies(tx: Transaction, project_id: int, trace_ids: Sequence[bytes]) -> list[Row]:
@@ -74,7 +79,7 @@ def rebuild_tallies(store: Store, project_id: int) -> bool:
         take_turn(tx)
         truth: Sums = {}
         for _, _, data in tx.rows(f"SELECT project_id, trace_id, entries FROM {tally.name} WHERE project_id = ?", (project_id,)):
-            _add(truth, project_id, data, 1)
+            _add(truth, project_id, decode_tally(data), 1)
         wanted = sorted((*key, *sums) for key, sums in truth.items())
         columns = ", ".join(tally_day.c.keys())
         stored = sorted(tx.rows(f"SELECT {columns} FROM {tally_day.name} WHERE project_id = ?", (project_id,)))

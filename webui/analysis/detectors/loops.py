@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import groupby
+from math import ceil
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -233,18 +234,10 @@ def repeated_thoughts(seen: Seen) -> list[Finding]:
     """L5: thinking or saying the same thing again: nine tenths of all sequences of five words are those of one of the last five."""
     thinking = [step for step in seen.steps if step.thought or (step.kind == "llm" and step.output)]
     limits = limits_of(seen, "L5")
-    if len(thinking) < min(limit for limit in (limits.warning, limits.critical, len(thinking) + 1) if limit is not None):
+    fewest = ceil(min(limit for limit in (limits.warning, limits.critical, len(thinking) + 1) if limit is not None))
+    if len(thinking) < fewest:
         return []
-    recent: list[str] = []
-    began = first = last = 0
-    for place, step in enumerate(thinking):
-        now = (step.thought or step.output or "")[:_THOUGHT_CHARS]
-        if not _repeats_one_of(recent, now):
-            began = place
-        if place - began > last - first:
-            first, last = began, place
-        recent = [*recent[1 - _LOOKED_BACK :], now]
-    longest = thinking[first : last + 1]
+    longest = _longest_streak(thinking, fewest)
     severity = severity_of(len(longest), limits)
     if severity is None:
         return []
@@ -253,6 +246,32 @@ def repeated_thoughts(seen: Seen) -> list[Finding]:
     crossed = longest[min(int(limits.warning or 1), len(longest)) - 1]
     detail = longest[-1].thought or longest[-1].output or ""
     return [_finding(seen, _Repetition("L5", severity, "thought", longest, len(longest), limit or 0, crossed, sentence, detail))]
+
+
+def _longest_streak(thinking: Sequence[Step], fewest: int) -> Sequence[Step]:
+    """Return the first of the longest streaks of at least so many steps that say the same; the first step where there is none.
+
+    All of a streak but its first step repeat, so that one step in ``fewest - 1`` is a look at every streak that is long enough.
+    """
+    texts = [(step.thought or step.output or "")[:_THOUGHT_CHARS] for step in thinking]
+
+    def repeats(place: int) -> bool:
+        return _repeats_one_of(texts[max(place - _LOOKED_BACK, 0) : place], texts[place])
+
+    stride = max(fewest - 1, 1)
+    first = last = 0
+    place = stride
+    while place < len(texts):
+        began = ended = place
+        while began and repeats(began):
+            began -= 1
+        if began < place:
+            while ended + 1 < len(texts) and repeats(ended + 1):
+                ended += 1
+            if ended - began > last - first:
+                first, last = began, ended
+        place = ended + stride
+    return thinking[first : last + 1]
 
 
 def _repeats_one_of(recent: Sequence[str], now: str) -> bool:
