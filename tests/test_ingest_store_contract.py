@@ -15,6 +15,7 @@ from ingest.model import Event, Link, LogRecord, Span
 from ingest.store import access
 from ingest.store.backup import BackupError, backup
 from ingest.store.bill import Period, Person, spent_by_people
+from ingest.store.bulk import transaction
 from ingest.store.chunks import renormalise_logs, renormalise_spans
 from ingest.store.costs import costs, costs_of
 from ingest.store.cube import CubeQuery
@@ -432,6 +433,18 @@ def test_writer_groups_what_waits(store: Store) -> None:
     assert [future.result(5) for future in futures] == [None] * 20
     with store.engine.connect() as conn:
         assert conn.execute(text("SELECT count(*) FROM span")).scalar() == 60
+
+
+def test_what_can_be_derived_again_is_not_waited_for(store: Store) -> None:
+    """A transaction waits for the disk unless it is said not to be durable, and that holds for itself alone."""
+    asked = "PRAGMA synchronous" if store.dialect == "sqlite" else "SHOW synchronous_commit"
+
+    def syncs(durable: bool) -> object:
+        with transaction(store, durable) as tx:
+            return tx.rows(asked)[0][0]
+
+    at_once, later = (2, 1) if store.dialect == "sqlite" else ("on", "off")
+    assert [syncs(durable) for durable in (True, False, True)] == [at_once, later, at_once]
 
 
 def test_backup_is_a_store(store: Store, tmp_path: Path) -> None:

@@ -88,9 +88,9 @@ class Mortal(Store):
         self._inner, self._life = store, life
 
     @contextmanager
-    def write(self) -> Iterator[Any]:
+    def write(self, durable: bool = True) -> Iterator[Any]:
         self._life.go_on()
-        with self._inner.write() as cursor:
+        with self._inner.write(durable) as cursor:
             yield _Cursor(cursor, self._life)
             self._life.go_on()
         self._life.go_on()

@@ -61,9 +61,9 @@ class Frail(Store):
             raise Crash
 
     @contextmanager
-    def write(self) -> Iterator[Any]:
+    def write(self, durable: bool = True) -> Iterator[Any]:
         self.step()
-        with self._inner.write() as cursor:
+        with self._inner.write(durable) as cursor:
             yield _FrailCursor(cursor, self)
             self.step()
         self.step()
@@ -318,7 +318,7 @@ class Away(Store):
         super().__init__(store.engine, None)
 
     @contextmanager
-    def write(self) -> Iterator[Any]:
+    def write(self, durable: bool = True) -> Iterator[Any]:
         raise StoreBusy("the disk is full")
         yield
 

@@ -1,6 +1,7 @@
 """The parts of a message: texts, thoughts, tool requests and tool results, whatever their makers call them."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -264,7 +265,22 @@ def add_result(message: Message, call_id: str | None, value: Any, failed: bool =
 
 def result_text(value: Any, depth: int = 0) -> str | None:
     """Return what a tool answered as text, without the blocks and objects that carry it."""
-    value = unwrap(value) if isinstance(value, str) and value[:1] in '["{' and depth < _MOST_DEPTH else value
+    if isinstance(value, str) and value[:1] in _OPENING and depth < _MOST_DEPTH:
+        # What a tool answers stands on its own span and in what the model is told next.
+        return _text_inside(value, depth) if len(value) <= _REMEMBERED_CHARS else _plain_result(unwrap(value), depth)
+    return _plain_result(value, depth)
+
+
+_OPENING = ("[", '"', "{")
+_REMEMBERED_CHARS = 4_000
+
+
+@lru_cache(maxsize=1_000)
+def _text_inside(text: str, depth: int) -> str | None:
+    return _plain_result(unwrap(text), depth)
+
+
+def _plain_result(value: Any, depth: int) -> str | None:
     if isinstance(value, list) and value and all(isinstance(one, dict) and isinstance(_block_text(one), str) for one in value):
         return "\n".join(str(_block_text(one)) for one in value)
     if isinstance(value, dict) and depth < _MOST_DEPTH:
