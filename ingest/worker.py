@@ -85,8 +85,7 @@ def run_until(stop: threading.Event, store: Store, rules: Rulebook, clock_ns: Ca
             if clock_ns() - swept_ns >= _SWEEP_NS:
                 linked += link_silent(store, clock_ns, rules, pace).traces
                 if untidy and not worked:
-                    store.tidy()
-                    untidy = False
+                    untidy = not store.tidy()
                 worked, swept_ns = False, clock_ns()
         except StoreBusy as error:
             log.warning("the store cannot be written now: %s", error)

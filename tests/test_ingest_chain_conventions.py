@@ -2,6 +2,7 @@
 
 from ingest.chain.steps import in_order
 from ingest.model import Decision, Option, Step, ToolRequest, ToolResult, Trace, Usage
+from ingest.store.search import FIELDS, documents
 
 from .builders import agent, asks, chain, llm, outline, span, told, tool
 
@@ -202,6 +203,21 @@ def test_the_name_of_a_failure_is_no_account_of_it() -> None:
     )
 
     assert [(step.error, step.tool.error) for step in steps(trace, "tool") if step.tool] == [("ledger is closed", "ledger is closed")]
+
+
+def test_a_failure_is_told_and_found_by_its_name_and_its_account() -> None:
+    """Where a tool says what went wrong in its result, the name of the failure is not lost for that."""
+    spans = [
+        agent(1, "desk"),
+        tool(2, "slots", 1, 1, failed=True, error_type="timeout", error_message="timeout", tool_error='{"ok": false, "note": "busy"}'),
+        llm(3, 1, 2, failed=True, error_type="RateLimitError", error_message="slow down"),
+        llm(4, 1, 3, failed=True, error_type="APIConnectionError"),
+    ]
+    trace = chain(*spans)
+    told = ['timeout: {"ok": false, "note": "busy"}', "RateLimitError: slow down", "APIConnectionError"]
+
+    assert [step.error for step in (*steps(trace, "tool"), *steps(trace, "llm"))] == told
+    assert [docs[FIELDS.index("error")] for docs in documents(spans, trace).values() if docs[FIELDS.index("error")]] == told
 
 
 def test_requests_that_only_the_next_call_was_told_of() -> None:

@@ -1,9 +1,10 @@
 """The worker: when it looks for work again, and its share of retention."""
 
 import threading
+from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select
 
 from ingest.store.engine import Store
 from ingest.store.linker import BATCH_TRACES, REST_NS
@@ -18,6 +19,20 @@ from .wire import NOW, agent_span, in_trace, run_spans, store_spans
 
 DAY_NS = 86_400 * 10**9
 OLD, NEW = b"\1" * 16, b"\2" * 16
+
+
+def test_the_log_is_emptied_once_nobody_reads(sqlite_store: Store, sqlite_url: str) -> None:
+    """SQLite's log stays as long as a reader needs it; the worker asks again."""
+    fill(sqlite_store, in_trace(run_spans(), NEW))
+    log = Path(f"{make_url(sqlite_url).database}-wal")
+    with sqlite_store.engine.connect() as reader:
+        reader.exec_driver_sql("BEGIN")
+        reader.execute(select(func.count()).select_from(trace))
+        store_spans(sqlite_store, in_trace(run_spans(), OLD))
+        assert not sqlite_store.tidy()
+        assert log.stat().st_size
+    assert sqlite_store.tidy()
+    assert not log.stat().st_size
 
 
 def test_what_is_too_old_is_deleted_and_nothing_else(store: Store) -> None:

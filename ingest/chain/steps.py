@@ -101,7 +101,8 @@ def _step(node: Node, tools: "ToolBook", price: Price) -> Step:
 
 def error_text(facts: Facts) -> str:
     """Say what failed, in the emitter's words: type and message, whichever there is."""
-    message = facts.error_message or facts.tool_error
+    # What failed in a tool is told at least as well by what the tool gave.
+    message = facts.tool_error or facts.error_message
     if facts.error_type and message and not message.startswith(facts.error_type):
         return f"{facts.error_type}: {message}"
     return message or facts.error_type or "failed"

@@ -24,7 +24,7 @@ LOG_PAGES = 4_000
 _SYNC_EACH, _SYNC_LATER = "PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL"
 """With FULL a commit is on the disk when it returns."""
 
-_LOG_BYTES = 64 << 20
+_LOG_BYTES = 24 << 20
 """The log is written over and over up to this size: to make it longer costs more than to write it. ``tidy`` empties it."""
 
 
@@ -78,10 +78,12 @@ class Store:
         finally:
             connection.close()
 
-    def tidy(self) -> None:
-        """Give back what a burst of writing left behind: SQLite's log is copied into the file and emptied. Best done when idle."""
-        if self._writer is not None:
-            self._writer.empty_log()
+    def tidy(self) -> bool:
+        """Give back what a burst of writing left behind: SQLite's log is copied into the file and emptied. Best done when idle.
+
+        Returns False where somebody reads or writes just now, which keeps the log in use: try again.
+        """
+        return self._writer is None or self._writer.empty_log()
 
     def close(self) -> None:
         """Close all connections."""
@@ -131,9 +133,10 @@ class _SqliteWriter:
             finally:
                 cursor.close()
 
-    def empty_log(self) -> None:
+    def empty_log(self) -> bool:
         with self._lock, contextlib.suppress(sqlite3.OperationalError):
-            self._connected().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return not self._connected().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return False
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:

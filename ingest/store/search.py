@@ -14,7 +14,7 @@ import msgspec
 import zstandard
 from sqlalchemy import BigInteger, Connection, Integer, LargeBinary, Select, cast, column, func, literal, literal_column, select, table
 
-from ingest.chain.steps import in_order
+from ingest.chain.steps import error_text, in_order
 from ingest.model import Facts, StoredSpan, Trace
 
 from .bulk import Transaction, marks
@@ -61,7 +61,7 @@ def documents(spans: Sequence[StoredSpan], trace: Trace) -> dict[bytes, Texts]:
         thought = _thought(facts)
         output = facts.output if facts.kind == "llm" else said.get(span.span_id)
         question, references = asked.get(span.span_id, (None, None))
-        tool, error = _tool(facts, references), _cut(facts.tool_error or facts.error_message, _TOOL_CHARS)
+        tool, error = _tool(facts, references), _cut(error_text(facts) if _tells_error(facts) else None, _TOOL_CHARS)
         if thought or question or output or tool or error:
             docs[span.span_id] = (_cut(thought, _THOUGHT_CHARS), question, _cut(output, _OUTPUT_CHARS), tool, error)
     here = {span.span_id for span in spans}
@@ -102,6 +102,10 @@ def _tool(facts: Facts, references: str | None) -> str | None:
         arguments = result = None
     parts = [part[:_TOOL_CHARS] for part in (arguments, result, references) if part]
     return "\n".join(parts) or None
+
+
+def _tells_error(facts: Facts) -> bool:
+    return bool(facts.tool_error or facts.error_message or facts.error_type)
 
 
 def _cut(value: str | None, chars: int) -> str | None:
