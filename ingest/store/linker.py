@@ -33,7 +33,7 @@ TraceKey = tuple[int, bytes]
 
 BATCH_TRACES = 128
 BATCH_SPANS = 2_000
-"""Bounds of what one write transaction holds. On SQLite senders wait while it is open, some 45 ms; half as much costs a tenth more."""
+"""Bounds of what one write transaction holds. On SQLite senders wait while it is open, some 35 ms; half as much costs a tenth more."""
 
 REST_NS = 250_000_000
 """A changed trace rests for so long before it is linked, since the rest of it is often in the next request."""
