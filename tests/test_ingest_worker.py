@@ -1,6 +1,8 @@
 """The worker: when it looks for work again, and its share of retention."""
 
+import queue
 import threading
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -21,17 +23,31 @@ DAY_NS = 86_400 * 10**9
 OLD, NEW = b"\1" * 16, b"\2" * 16
 
 
-def test_the_log_is_emptied_once_nobody_reads(sqlite_store: Store, sqlite_url: str) -> None:
-    """SQLite's log stays as long as a reader needs it; the worker asks again."""
-    fill(sqlite_store, in_trace(run_spans(), NEW))
+def test_the_log_is_emptied_once_nobody_reads(sqlite_store: Store, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite's log stays as long as a reader needs it; the worker asks again at its next look."""
     log = Path(f"{make_url(sqlite_url).database}-wal")
+    tried: queue.Queue[bool] = queue.Queue()
+    really_tidy = sqlite_store.tidy
+
+    def tidy() -> bool:
+        tried.put(done := really_tidy())
+        return done
+
+    monkeypatch.setattr(sqlite_store, "tidy", tidy)
+    stop, seconds = threading.Event(), count(NOW // 10**9, 3)
     with sqlite_store.engine.connect() as reader:
         reader.exec_driver_sql("BEGIN")
         reader.execute(select(func.count()).select_from(trace))
         store_spans(sqlite_store, in_trace(run_spans(), OLD))
-        assert not sqlite_store.tidy()
+        work = (stop, sqlite_store, make_rulebook(sqlite_store), lambda: next(seconds) * 10**9)
+        worker = threading.Thread(target=run_until, args=work, daemon=True)
+        worker.start()
+        assert not tried.get(timeout=60)
         assert log.stat().st_size
-    assert sqlite_store.tidy()
+    while not tried.get(timeout=60):
+        pass
+    stop.set()
+    worker.join()
     assert not log.stat().st_size
 
 

@@ -134,7 +134,7 @@ class _Pairs(dict[bytes, tuple[str, Any]]):
 def _text_pair(data: bytes) -> tuple[str, str] | None:
     """Return an attribute that is a text of up to 16 KB, written as every exporter does: the key, the value, nothing else.
 
-    To have it parsed would take four times as long: the parser is made for messages, not for one text. None for all others.
+    To have it parsed would take two thirds longer: the parser is made for messages, not for one text. None for all others.
     """
     if len(data) < _SHORTEST or data[0] != _KEY or data[1] >= _LONG_KEY:
         return None
