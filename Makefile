@@ -42,7 +42,6 @@ clean: ## remove .venv and caches, not the data
 $(shell [ "$$(cat .venv/installed 2>/dev/null)" = "$$(pwd)" ] || rm -f .venv/made .venv/installed .venv/installed-dev)
 
 .venv/made:
-	@echo "Making .venv"
 	@sh .ci/venv.sh
 	@touch .venv/made
 

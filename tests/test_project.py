@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import shutil
 import subprocess
 import tomllib
 from dataclasses import fields
@@ -143,3 +144,30 @@ def test_ci_runs_what_contributors_run() -> None:
     assert [line for line in lines if line.startswith("make")] == ["make test", "make check"]
     for script, shell in ((".ci/run", "bash"), (".ci/venv.sh", "sh"), (".ci/system.sh", "sh")):
         assert subprocess.run([shell, "-n", str(ROOT / script)], check=False).returncode == 0
+
+
+_STUB = """#!/bin/sh
+case "$*" in
+    *perf_counter*) echo "{took_us} $0" ;;
+    *venv*--clear*) mkdir -p .venv && echo "$0" >.venv/made-by ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("asked_for", ["", "slow"])
+def test_the_fastest_python_makes_the_environment(tmp_path: Path, asked_for: str) -> None:
+    """Of all that are found the fastest is taken, unless one is asked for."""
+    for name, command, took_us in (("slow", "python3.11", 900_000), ("fast", "python3", 1)):
+        stub = tmp_path / name / command
+        stub.parent.mkdir()
+        stub.write_text(_STUB.format(took_us=took_us))
+        stub.chmod(0o755)
+    environment = {"PATH": f"{tmp_path / 'slow'}:{tmp_path / 'fast'}:/usr/bin:/bin"}
+    if asked_for:
+        environment["PYTHON"] = str(tmp_path / asked_for / "python3.11")
+    script = ROOT / ".ci" / "venv.sh"
+    shell = shutil.which("sh")
+    assert shell
+    subprocess.run([shell, str(script)], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    made_by = (tmp_path / ".venv" / "made-by").read_text().strip()
+    assert made_by == str(tmp_path / (f"{asked_for}/python3.11" if asked_for else "fast/python3"))
