@@ -62,11 +62,11 @@ class Workload:
 
     def trace_id(self, number: int) -> bytes:
         """Return the id of a trace."""
-        return self._digest(number)[:16]
+        return blake2b(number.to_bytes(8, "big"), digest_size=16, key=self.seed.to_bytes(8, "big")).digest()
 
     def span_id(self, number: int, place: int) -> bytes:
-        """Return the id of the span at a place of a trace; place 0 is the agent's span."""
-        return self._digest(number)[16:23] + bytes([place + 1])
+        """Return the id of the span at a place of a trace; place 0 is the agent's span. As random as SDKs make them."""
+        return blake2b(self.trace_id(number) + bytes([place]), digest_size=8).digest()
 
     def started_ns(self, number: int) -> int:
         """Return when a trace starts."""
@@ -89,9 +89,6 @@ class Workload:
         if number % RARE_EVERY:
             return COMMON_WORD.decode()
         return "q" + "".join(chr(97 + int(digit)) for digit in f"{number:09d}")
-
-    def _digest(self, number: int) -> bytes:
-        return blake2b(number.to_bytes(8, "big"), digest_size=23, key=self.seed.to_bytes(8, "big")).digest()
 
 
 def requests(workload: Workload, numbers: range, encoding: Encoding = "protobuf", spans: int = SPANS_PER_REQUEST) -> Iterator[Request]:

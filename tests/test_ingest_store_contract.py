@@ -28,7 +28,7 @@ from ingest.store.prepare import prepare
 from ingest.store.query import And, Chose, Comparison, Filter, Not, StepMatch
 from ingest.store.reader import count_pending, find_prefix, find_spans, read_span, read_spans, read_trace
 from ingest.store.search import search_text
-from ingest.store.writer import Writer, write_batches
+from ingest.store.writer import Segments, Writer, write_batches
 from webui.cli.rulebook import make_rulebook
 
 from .builders import SECOND, T0, TRACE_ID, span_id
@@ -38,14 +38,14 @@ OTHER_ID = bytes.fromhex("5b8eff" + "00" * 13)
 
 
 def tables(store: Store) -> dict[str, list[Any]]:
-    """Return all that is stored but chunks, whose split is the senders'."""
+    """Return all that is stored but chunks and segments, whose split is the senders'."""
     names = (
         "span", "log_record", "summary", "run", "decision", "option_set", "ledger", "rollup_hour", "rollup_day", "rollup_people",
         "reference", "finding", "price",
     )  # fmt: skip
     with store.engine.connect() as conn:
         found = {name: [tuple(row) for row in conn.execute(text(f"SELECT * FROM {name}"))] for name in names}
-    found["span"] = [row[:11] + row[13:] for row in found["span"]]
+    found["span"] = [row[:11] + row[13:14] for row in found["span"]]
     found["log_record"] = [row[:4] for row in found["log_record"]]
     return {name: sorted(rows, key=repr) for name, rows in found.items()}
 
@@ -136,7 +136,7 @@ def test_any_order_split_and_repetition_gives_the_same_store(
         store = open_store(f"sqlite:///{path}")
         stores.append(store)
         if grouped:
-            write_batches(store, [prepare(1, request, (), NOW) for request in requests])
+            write_batches(store, [prepare(1, request, (), NOW) for request in requests], Segments())
         for request in requests:
             store_spans(store, request)
             if between:
@@ -433,6 +433,38 @@ def test_writer_groups_what_waits(store: Store) -> None:
     assert [future.result(5) for future in futures] == [None] * 20
     with store.engine.connect() as conn:
         assert conn.execute(text("SELECT count(*) FROM span")).scalar() == 60
+
+
+def test_a_span_is_found_in_whatever_segment_its_id_lies(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full segment is followed by the next, also by another process; a newer version of a span stays where it was."""
+    monkeypatch.setattr("ingest.store.writer.SEGMENT_SPANS", 6)
+    traces = [bytes([number]) * 16 for number in range(1, 6)]
+
+    def write(segments: Segments, trace_id: bytes, **changes: Any) -> None:
+        spans = [msgspec.structs.replace(span, **changes) for span in in_trace(run_spans(1), trace_id)]
+        write_batches(store, [prepare(1, spans, (), NOW)], segments)
+
+    segments = Segments()
+    for trace_id in traces[:3]:
+        write(segments, trace_id)
+    write(Segments(), traces[3])
+    write(Segments(), traces[4])
+    write(Segments(), traces[0], end_ns=NOW)
+
+    with store.engine.connect() as conn:
+        rows = conn.execute(text("SELECT trace_id, segment, count(*) FROM span GROUP BY trace_id, segment ORDER BY trace_id")).all()
+        assert [(bytes(trace_id), segment, count) for trace_id, segment, count in rows] == [
+            (trace_id, place // 2, 3) for place, trace_id in enumerate(traces)
+        ]
+        assert sorted(find_spans(conn, 1, run_spans(1)[1].span_id)) == traces
+        assert len(find_spans(conn, 1, run_spans(1)[1].span_id, 2)) == 2
+        assert find_spans(conn, 1, b"12345678") == []
+
+
+def test_nothing_is_found_in_an_empty_store(store: Store) -> None:
+    """A store without spans has no segment to look into."""
+    with store.engine.connect() as conn:
+        assert find_spans(conn, 1, span_id(10)) == []
 
 
 def test_what_can_be_derived_again_is_not_waited_for(store: Store) -> None:

@@ -20,7 +20,7 @@ from ingest.otlp import json as json_decoder
 from ingest.otlp import protobuf as protobuf_decoder
 from ingest.store.engine import open_store
 from ingest.store.prepare import Prepared, prepare
-from ingest.store.writer import write_batches
+from ingest.store.writer import Segments, write_batches
 
 from .builders import SECOND, T0, span_id
 from .webui_app import fill, hostile_spans, later
@@ -98,7 +98,7 @@ def site(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     for trace_id, spans in ((GOOD, run_spans()), (FAILED, failed_spans()), (HOSTILE, hostile_spans()), (LONG, long_spans())):
         fill(store, [later(span, later_ns) for span in in_trace(spans, trace_id)])
     for recorded in captures():
-        write_batches(store, [recorded])
+        write_batches(store, [recorded], Segments())
     link_all(store, time.time_ns())
     store.close()
     with subprocess.Popen([sys.executable, "-c", SERVE, f"sqlite:///{path}"], stdout=subprocess.PIPE, text=True) as process:

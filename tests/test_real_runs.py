@@ -17,7 +17,7 @@ from ingest.store.ledger import check_reconciles
 from ingest.store.maintenance import relink_all
 from ingest.store.prepare import prepare
 from ingest.store.reader import read_span
-from ingest.store.writer import write_batches
+from ingest.store.writer import Segments, write_batches
 from webui.cli.rulebook import make_rulebook
 
 from .builders import T0
@@ -69,7 +69,7 @@ def stores(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         path.write_bytes(sqlite_template.read_bytes())
         store = open_store(f"sqlite:///{path}")
         for number, (spans, records) in enumerate(deliveries(index(), seed)):
-            write_batches(store, [prepare(1, spans, records, NOW)])
+            write_batches(store, [prepare(1, spans, records, NOW)], Segments())
             if seed and number % 400 == 0:
                 link_all(store)
         link_all(store)

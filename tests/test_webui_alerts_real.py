@@ -10,7 +10,7 @@ from sqlalchemy import select
 from ingest.store.derived import finding
 from ingest.store.engine import Store
 from ingest.store.prepare import prepare
-from ingest.store.writer import write_batches
+from ingest.store.writer import Segments, write_batches
 
 from .test_real_runs import REAL, index, read
 from .wire import NOW, link_all
@@ -43,7 +43,7 @@ def test_loops_are_told_from_work(sqlite_store: Store) -> None:
     for entry in index():
         if entry["trace_id"] in known:
             spans, records = read(entry)
-            write_batches(sqlite_store, [prepare(1, spans, records, NOW)])
+            write_batches(sqlite_store, [prepare(1, spans, records, NOW)], Segments())
     link_all(sqlite_store)
     worst = worst_by_trace(sqlite_store)
     seen = Counter((label, worst.get(trace_id, "nothing")) for trace_id, label in known.items())

@@ -12,7 +12,7 @@ from ingest.store.ledger import table_sums
 from ingest.store.linker import REST_NS, Pace, link_dirty
 from ingest.store.prepare import prepare
 from ingest.store.reader import read_spans, read_trace
-from ingest.store.writer import write_batches
+from ingest.store.writer import Segments, write_batches
 from webui.api_json import dump, span_json, trace_json
 from webui.cli.rulebook import make_rulebook
 
@@ -104,7 +104,7 @@ def run_spans(calls: int = 3, **fields: Any) -> list[Span]:
 
 def store_spans(store: Store, spans: Sequence[Span], logs: Sequence[LogRecord] = (), now_ns: int = NOW, project_id: int = 1) -> None:
     """Store spans as one request."""
-    write_batches(store, [prepare(project_id, spans, logs, now_ns)])
+    write_batches(store, [prepare(project_id, spans, logs, now_ns)], Segments())
 
 
 def link_all(store: Store, now_ns: int = NOW) -> None:

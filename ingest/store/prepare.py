@@ -11,7 +11,7 @@ from .chunks import Chunk, RankedSpan, pack_logs, pack_spans
 from .derive import clip
 
 SpanRow = tuple[int, bytes, bytes, int, int, str, str, str | None, str | None, str | None, int, bytes, int, int]
-"""A row of ``span``, in the order of its columns."""
+"""A row of ``span`` without its segment, in the order of its columns."""
 
 LogRow = tuple[int, bytes, bytes, bytes, bytes, int]
 """A row of ``log_record``, in the order of its columns."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, select, text
 
 from ingest.dialects.merge import merge_logs
 from ingest.model import Facts, LogRecord, Span, StoredSpan
@@ -37,6 +37,13 @@ _LOG_FACTS = _of_traces(log_chunk, log_chunk.c.facts)
 _WHOLE = _of_trace(chunk, chunk.c.facts, chunk.c.payload)
 _WHOLE_LOGS = _of_trace(log_chunk, log_chunk.c.facts, log_chunk.c.payload)
 _PLACE = _of_trace(span, span.c.chunk_id, span.c.place).where(span.c.span_id == bindparam("span_id"))
+# Hops from segment to segment. CROSS JOIN: SQLite takes the tables in this order, one short search in the index for each segment.
+_HOLDERS = text(
+    "WITH RECURSIVE held(segment) AS (SELECT MIN(segment) FROM span UNION ALL "
+    "SELECT (SELECT MIN(span.segment) FROM span WHERE span.segment > held.segment) FROM held WHERE held.segment IS NOT NULL) "
+    "SELECT trace_id FROM held CROSS JOIN span "
+    "WHERE span.segment = held.segment AND span_id = :span_id AND project_id = :project_id LIMIT :most"
+)
 _PAYLOAD = _of_trace(chunk, chunk.c.payload).where(chunk.c.chunk_id == bindparam("chunk_id"))
 
 
@@ -122,8 +129,8 @@ def read_span(conn: Connection, project_id: int, trace_id: bytes, span_id: bytes
 
 def find_spans(conn: Connection, project_id: int, span_id: bytes, limit: int = 50) -> Sequence[bytes]:
     """Return the traces that hold a span of this id: ids of spans are unique within a trace only."""
-    wanted = select(span.c.trace_id).where(span.c.span_id == span_id, span.c.project_id == project_id)
-    return [bytes(found) for found in conn.execute(wanted.limit(limit)).scalars()]
+    found = conn.execute(_HOLDERS, {"span_id": span_id, "project_id": project_id, "most": limit})
+    return [bytes(trace_id) for trace_id in found.scalars()]
 
 
 def find_prefix(conn: Connection, project_id: int, digits: str, limit: int = 50) -> list[tuple[bytes, int]]:

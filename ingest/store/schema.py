@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData
 
 metadata = MetaData()
 
-REVISION = "0008"
+REVISION = "0009"
 """The migration that makes this schema."""
 
 DEFAULT_PROJECT = 1
@@ -78,11 +78,14 @@ span = Table(
     Column("chunk_id", LargeBinary, nullable=False),
     Column("place", Integer, nullable=False),
     Column("rank", BigInteger, nullable=False),
+    Column("segment", Integer, nullable=False, server_default=text("0")),
     sqlite_with_rowid=False,
 )
 """What is asked of spans without their content. Of two versions of a span the higher (end_ns, rank) is kept."""
 
-Index("ix_span_span", span.c.span_id)
+Index("ix_span_segment", span.c.segment, span.c.span_id)
+"""Spans by id, in the order they came in by segments of some thousands: ids are random, so that in an index of all of them
+each new one changes a page of its own. Who looks for an id asks each segment."""
 
 chunk = Table(
     "chunk",

@@ -10,7 +10,7 @@ from ingest.otlp import protobuf as otlp_protobuf
 from ingest.store.engine import Store
 from ingest.store.linker import TraceKey, link_traces
 from ingest.store.prepare import Prepared, prepare
-from ingest.store.writer import write_batches
+from ingest.store.writer import Segments, write_batches
 
 from .otlp_files import Request
 from .progress import Told
@@ -55,6 +55,7 @@ class Intake:
     touched: set[bytes] = field(default_factory=set)
     _waiting: list[Prepared] = field(default_factory=list)
     _waiting_spans: int = 0
+    _segments: Segments = field(default_factory=Segments)
 
     def add(self, spans: Sequence[Span], records: Sequence[LogRecord]) -> None:
         """Take the content of one request. Raises ``StoreBusy``; what was flushed before is stored."""
@@ -72,7 +73,7 @@ class Intake:
     def flush(self) -> None:
         """Store what waits, durably. Raises ``StoreBusy``."""
         if self._waiting:
-            write_batches(self.store, self._waiting)
+            write_batches(self.store, self._waiting, self._segments)
             self._waiting, self._waiting_spans = [], 0
 
     def link(self, told: Told) -> int:
