@@ -1,4 +1,4 @@
-"""What Alembic runs: the revisions of ``versions/`` on the connection it is handed, each in a transaction of its own."""
+"""What Alembic runs: the revisions of ``versions/`` on the connection it is handed, all in one transaction."""
 
 from alembic import context
 
@@ -8,7 +8,7 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=DERIVED[0].metadata,
     render_as_batch=True,
-    transaction_per_migration=True,
+    transactional_ddl=True,
 )
 with context.begin_transaction():
     context.run_migrations()

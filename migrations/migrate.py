@@ -1,10 +1,11 @@
 """Bringing a store to the current schema."""
 
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, create_engine, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
 
 from ingest.store.engine import StoreBusy, set_pragmas
@@ -14,7 +15,7 @@ _LOCK = 4770
 
 
 def migrate(url: str) -> str:
-    """Bring the store to the current schema and return its revision; does nothing where it is current.
+    """Bring the store to the current schema and return its revision; does nothing where it is current, or where it fails.
 
     Raises ``StoreBusy`` where the store cannot be reached, ``StoreUnfit`` where it never could serve.
     """
@@ -22,6 +23,8 @@ def migrate(url: str) -> str:
     if parsed.get_backend_name() == "sqlite":
         Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        _begin_at_once(engine)
     try:
         with engine.connect() as conn:
             _prepare(conn)
@@ -35,6 +38,16 @@ def migrate(url: str) -> str:
     finally:
         engine.dispose()
     return REVISION
+
+
+def _begin_at_once(engine: Engine) -> None:
+    """Let a transaction hold all that it does: Python's driver would begin it after the tables are made, and let go in between."""
+
+    def take_over(connection: Any, record: object) -> None:
+        connection.isolation_level = None
+
+    event.listen(engine, "connect", take_over)
+    event.listen(engine, "begin", lambda conn: conn.exec_driver_sql("BEGIN IMMEDIATE"))
 
 
 def _prepare(conn: Connection) -> None:

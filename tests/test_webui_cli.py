@@ -276,7 +276,7 @@ def test_a_store_without_a_schema_says_what_to_do(tmp_path: Path) -> None:
     """Nothing is made in passing: the command says how."""
     url = f"sqlite:///{tmp_path / 'none.db'}"
     assert clew(url, "trace", "x").err == "clew: The store is empty: run clew migrate.\n"
-    assert clew(url, "migrate").out == "ready  store      schema 0009\n"
+    assert clew(url, "migrate").out == "ready  store      schema 0010\n"
     assert clew(url, "key", "list").status == 0
 
 

@@ -98,7 +98,6 @@ decision = Table(
     *_texts("question", "because"),
     Column("set_hash", LargeBinary, nullable=False),
     Column("branch", Text, nullable=False),
-    sqlite_with_rowid=False,
 )
 """One row per decision, numbered through the trace; what was offered is the option set of that hash.
 
@@ -214,7 +213,7 @@ finding = Table(
 
 Index("ix_finding_seen", finding.c.seen_ns)
 
-tally = Table("tally", metadata, *_keys(), Column("entries", LargeBinary, nullable=False), sqlite_with_rowid=False)
+tally = Table("tally", metadata, *_keys(), Column("entries", LargeBinary, nullable=False))
 """What each trace adds to ``tally_day``, packed: see ``tally``."""
 
 TALLY_KEYS = ("agent", "a", "b", "c")

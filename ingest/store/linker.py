@@ -32,8 +32,8 @@ TraceKey = tuple[int, bytes]
 """project, trace"""
 
 BATCH_TRACES = 128
-BATCH_SPANS = 2_000
-"""Bounds of what one write transaction holds. On SQLite senders wait while it is open, some 35 ms; half as much costs a tenth more."""
+BATCH_SPANS = 1_400
+"""Bounds of what one write transaction holds. On SQLite senders wait while it is open, some 25 ms."""
 
 REST_NS = 250_000_000
 """A changed trace rests for so long before it is linked, since the rest of it is often in the next request."""

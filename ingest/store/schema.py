@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData
 
 metadata = MetaData()
 
-REVISION = "0009"
+REVISION = "0010"
 """The migration that makes this schema."""
 
 DEFAULT_PROJECT = 1
