@@ -235,7 +235,7 @@ def test_cycles_and_self_parents_are_cut() -> None:
     """Spans that are each other's parents are shown from the earliest on."""
     trace = chain(tool(2, "a", 3, 1), tool(3, "b", 4, 2), tool(4, "c", 2, 3), span(9, 9))
 
-    assert sum(1 for run in trace.runs for _ in in_order(run.steps)) == 4
+    assert sum(len(in_order(run.steps)) for run in trace.runs) == 4
 
 
 def test_deep_chains_stay_shallow_and_linear() -> None:
@@ -311,7 +311,7 @@ def test_ledger_is_the_sum_of_the_leaves(spans: list[StoredSpan]) -> None:
     """The ledger, the top runs' totals and the billed steps agree to the nano-dollar and to the token."""
     trace = chain(*spans)
     rows = ledger_rows(trace, "test")
-    steps = [step for run in trace.runs for step in in_order(run.steps)] + list(in_order(trace.orphan_steps))
+    steps = [step for run in trace.runs for step in in_order(run.steps)] + in_order(trace.orphan_steps)
 
     assert sum(row.cost_nanos for row in rows) == sum(step.cost_nanos or 0 for step in steps)
     assert sum(row.llm_calls for row in rows) == sum(step.kind == "llm" for step in steps)

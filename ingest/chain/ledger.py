@@ -1,6 +1,6 @@
 """The bill of a trace: one row per run, hour, model, tool and operation, summed over leaf calls only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ingest.model import LedgerRow, Run, Step, Trace, Usage
@@ -23,9 +23,9 @@ def ledger_rows(trace: Trace, price_version: str) -> list[LedgerRow]:
     return rows
 
 
-def _rows_of(run: Run, steps: Iterable[Step], price_version: str) -> Iterable[LedgerRow]:
+def _rows_of(run: Run, steps: Sequence[Step], price_version: str) -> Iterable[LedgerRow]:
     entries: dict[_Key, list[int]] = {}
-    for step in in_order(tuple(steps)):
+    for step in in_order(steps):
         key = _key(step)
         if key is None:
             continue
@@ -50,8 +50,11 @@ def _key(step: Step) -> _Key | None:
     return None
 
 
+_NO_USAGE = Usage()
+
+
 def _add(sums: list[int], step: Step) -> None:
-    usage = step.usage or Usage()
+    usage = step.usage or _NO_USAGE
     read, write = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
     reasoning = usage.reasoning_tokens or 0
     sums[0] += step.kind == "llm"

@@ -3,10 +3,10 @@
 The answer depends on the set of spans alone, never on their order, split or repetition. Cost is linear in spans.
 """
 
-import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from operator import attrgetter, sub
 from typing import Any, NamedTuple
 
 import msgspec
@@ -61,9 +61,9 @@ def reconstruct(spans: Sequence[StoredSpan], context: TraceContext) -> Trace:
         state="",
         span_count=len({span.span_id for span in spans}),
         missing_parents=forest.missing_parents,
-        dropped_attributes=sum(span.dropped_attributes for span in spans),
-        dropped_events=sum(span.dropped_events for span in spans),
-        dropped_links=sum(span.dropped_links for span in spans),
+        dropped_attributes=sum(map(attrgetter("dropped_attributes"), spans)),
+        dropped_events=sum(map(attrgetter("dropped_events"), spans)),
+        dropped_links=sum(map(attrgetter("dropped_links"), spans)),
         lost_spans=heard.lost_spans,
         first_seen_ns=context.first_seen_ns,
         last_seen_ns=context.last_seen_ns,
@@ -201,8 +201,8 @@ def _judge(run: Run, plan: RunPlan, nodes: Sequence[Node], silence: _Silence) ->
 
 
 def _patience(nodes: Iterable[Node]) -> int:
-    ends = sorted(node.span.end_ns for node in nodes)
-    longest = max((later - earlier for earlier, later in itertools.pairwise(ends)), default=0)
+    ends = sorted(map(attrgetter("span.end_ns"), nodes))
+    longest = max(map(sub, ends[1:], ends), default=0)
     return min(max(_LOST_FLOOR_NS, _LOST_PACE * longest), _LOST_CEILING_NS)
 
 

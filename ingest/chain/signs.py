@@ -43,7 +43,7 @@ def signs_of(trace: Trace) -> list[Sign]:
     found: list[Sign] = []
     for run in trace.runs:
         first: dict[tuple[str, bool], Sign] = {}
-        for sign in _signs(run, list(in_order(run.steps))):
+        for sign in _signs(run, in_order(run.steps)):
             before = first.get((sign.name, sign.failed))
             first[sign.name, sign.failed] = sign if before is None else msgspec.structs.replace(before, times=before.times + 1)
         found.extend(first.values())

@@ -5,6 +5,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from operator import attrgetter
 
 from ingest.dialects.kinds import hands_over
 from ingest.model import Decision, Facts, Option, Step, ToolCall, ToolRequest, ToolResult, Usage
@@ -53,14 +54,22 @@ def steps_below(heads: Iterable[Node], tools: "ToolBook", price: Price) -> list[
     return top
 
 
-def in_order(steps: Sequence[Step]) -> Iterable[Step]:
-    """Yield steps and their children in reading order."""
+_children = attrgetter("children")
+
+
+def in_order(steps: Sequence[Step]) -> list[Step]:
+    """Return steps and their children in reading order."""
+    # Ten readers ask this of each run, and most runs have no steps in steps.
+    if not any(map(_children, steps)):
+        return list(steps)
+    found: list[Step] = []
     stack = list(reversed(steps))
     while stack:
         step = stack.pop()
-        yield step
+        found.append(step)
         if step.children:
             stack.extend(reversed(step.children))
+    return found
 
 
 def _step(node: Node, tools: "ToolBook", price: Price) -> Step:

@@ -55,7 +55,7 @@ def declared_termination(nodes: Sequence[Node]) -> Termination | None:
 
 def infer_termination(anchor: Facts | None, anchor_id: bytes, steps: Sequence[Step]) -> Termination:
     """Judge an ended run by its own error, else by its last deed."""
-    flat = list(in_order(steps))
+    flat = in_order(steps)
     if anchor is not None and anchor.failed:
         cause = _deepest_failure(flat)
         text = error_text(anchor)

@@ -54,7 +54,7 @@ def model_in_name(name: str) -> str | None:
 def read_usage(reading: Reading, facts: Facts, dialect: Dialect) -> None:
     """Fill in tokens and stated cost."""
     values = reading.values
-    if any(field in values for field in ("tokens.input", "tokens.output", "tokens.total", "tokens.uncached")):
+    if "tokens.input" in values or "tokens.output" in values or "tokens.total" in values or "tokens.uncached" in values:
         facts.usage = usage_of(stated_count(reading, dialect))
     if "tokens.object" in values and (facts.usage is None or facts.usage.cache_read_tokens is None or facts.usage.reasoning_tokens is None):
         attributes = reading.span.attributes

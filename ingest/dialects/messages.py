@@ -222,8 +222,8 @@ class Exchange(msgspec.Struct, gc=False):
             asked = [request for message in replies for request in message.requests][:MOST_ITEMS]
             if not self.requests or [one.name for one in asked] == [one.name for one in self.requests]:
                 self.requests = asked
-        if not self.finish_reason:
-            self.finish_reason = next((message.finish_reason for message in replies if message.finish_reason), None)
+        for message in replies:
+            self.finish_reason = self.finish_reason or message.finish_reason or None
 
 
 def joined(texts: list[str]) -> str | None:

@@ -84,7 +84,10 @@ def _answered_in(value: Any) -> Any:
 
 
 def _first(values: dict[str, Any], fields: tuple[str, ...]) -> Any:
-    return next((values[field] for field in fields if field in values), None)
+    for field in fields:
+        if field in values:
+            return values[field]
+    return None
 
 
 def _id_inside(arguments: Any) -> str | None:
@@ -99,7 +102,7 @@ _FLAGS = ('"is_error"', '"isError"', '"error"')
 
 def says_failed(result: Any) -> bool:
     """Tell whether a result says of itself that it is an error, as MCP's, Anthropic's and LangChain's do."""
-    if isinstance(result, str) and not any(flag in result for flag in _FLAGS):
+    if isinstance(result, str) and not any(map(result.__contains__, _FLAGS)):
         return False
     found = unwrap(result)
     if not isinstance(found, dict):

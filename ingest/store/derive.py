@@ -269,7 +269,9 @@ def _options(project_id: object, set_hash: bytes, options: Iterable[Option]) -> 
 def _ledger_row(entry: LedgerRow, price_version: PriceVersion) -> Row:
     run_id, hour, *rest = msgspec.structs.astuple(entry)[:-1]
     texts, sums = rest[:_LEDGER_TEXTS], rest[_LEDGER_TEXTS:]
-    return (run_id, hour, *map(clip, texts), *map(_bounded, sums), price_version(entry.provider, entry.model, hour))
+    if max(sums) >= _MOST or min(sums) <= -_MOST:
+        sums = list(map(_bounded, sums))
+    return (run_id, hour, *map(clip, texts), *sums, price_version(entry.provider, entry.model, hour))
 
 
 def _references(key: Row, runs: Iterable[Run]) -> set[Row]:

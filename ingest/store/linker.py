@@ -23,7 +23,7 @@ from .engine import Store, StoreBusy
 from .ledger import move_rollups
 from .prices import StoredPrices, save_prices
 from .reader import StoredTrace, read_traces
-from .search import Texts, documents, store_documents
+from .search import Documents, documents, pack, store_documents
 from .tallies import forget_signs, move_tallies, store_branches, store_signs
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class _Linked(msgspec.Struct):
     """What the trace's version was before its spans were read."""
     spans: int
     derived: Derived
-    docs: dict[bytes, Texts]
+    docs: Documents
     took_ns: int
 
 
@@ -127,7 +127,7 @@ def _derive_one(key: TraceKey, stored: StoredTrace, now_ns: int, rules: Rulebook
     try:
         trace = reconstruct(stored.spans, context)
         derived = derive(project_id, trace, rules.prices.version_of, rules.inspect)
-        docs = documents(stored.spans, trace)
+        docs = pack(documents(stored.spans, trace))
     except Exception:
         # Whatever is wrong with one trace must not keep all others out of the lists.
         log.exception("cannot link trace %s", trace_id.hex())

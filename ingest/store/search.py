@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-import zstandard
 from sqlalchemy import BigInteger, Connection, Integer, LargeBinary, Select, cast, column, func, literal, literal_column, select, table
 
 from ingest.chain.steps import error_text, in_order
 from ingest.model import Facts, StoredSpan, Trace
 
-from .bulk import Transaction, marks
+from .bulk import Row, Transaction, marks
+from .chunks import compress, decompress
 from .derived import search_doc
 
 FIELDS = ("thought", "input", "output", "tool", "error")
@@ -43,6 +43,7 @@ _ID_BYTES = 8
 _DOC_SHIFT = _FIELD_BITS + _PLACE_BITS
 
 _ENTRIES = msgspec.msgpack.Decoder(list[Texts])
+_encode = msgspec.msgpack.Encoder().encode
 _WORD = re.compile(r"[^\W_]+")
 _PART = re.compile(r'"([^"]*)"?|(\S+)')
 
@@ -115,27 +116,61 @@ def _cut(value: str | None, chars: int) -> str | None:
 # --- writing ------------------------------------------------------------------------------------------------------
 
 
+class _Block(NamedTuple):
+    """Some spans' texts, and the same as they are stored."""
+
+    texts: Sequence[tuple[bytes, Texts]]
+    packed_ids: bytes
+    packed_texts: bytes
+
+
+class Documents(NamedTuple):
+    """What is indexed of a trace, by span, and all of it packed: to pack it while the store is locked would keep senders waiting."""
+
+    texts: Mapping[bytes, Texts]
+    blocks: Sequence[_Block]
+
+
+def pack(docs: Mapping[bytes, Texts]) -> Documents:
+    """Return documents ready to be stored."""
+    return Documents(docs, _blocks(list(docs.items())))
+
+
+def _blocks(texts: Sequence[tuple[bytes, Texts]]) -> list[_Block]:
+    parts = [texts[start : start + BLOCK_SPANS] for start in range(0, len(texts), BLOCK_SPANS)]
+    return [_Block(part, *_pack(part)) for part in parts]
+
+
+def _pack(texts: Iterable[tuple[bytes, Texts]]) -> tuple[bytes, bytes]:
+    span_ids, bodies = zip(*texts, strict=True)
+    return b"".join(span_ids), compress(_encode(bodies))
+
+
 class _Entry(NamedTuple):
     doc_id: int
     span_id: bytes
     texts: Texts
 
 
-def store_documents(tx: Transaction, project_id: int, docs: Mapping[bytes, Mapping[bytes, Texts]], known: Sequence[bytes]) -> int:
+def store_documents(tx: Transaction, project_id: int, docs: Mapping[bytes, Documents], known: Sequence[bytes]) -> int:
     """Bring the index of some traces up to date and return how many spans changed in it.
 
-    ``docs`` are by trace, then span. Only the ``known`` traces can have been indexed before; for others nothing is read.
+    ``docs`` are by trace. Only the ``known`` traces can have been indexed before; for others nothing is read.
     """
     old = _read_entries(tx, project_id, known)
     changed = 0
-    added: list[tuple[bytes, Sequence[tuple[bytes, Texts]]]] = []
-    for trace_id, wanted in docs.items():
-        had = {entry.span_id: entry for entry in old.get(trace_id, ())}
+    added: list[tuple[bytes, _Block]] = []
+    for trace_id, (wanted, blocks) in docs.items():
+        if trace_id not in old:
+            added.extend((trace_id, block) for block in blocks)
+            changed += len(wanted)
+            continue
+        had = {entry.span_id: entry for entry in old[trace_id]}
         stale = [entry for entry in had.values() if wanted.get(entry.span_id, _NOTHING) != entry.texts]
         if stale:
             _replace_entries(tx, old[trace_id], {entry.span_id: wanted.get(entry.span_id, _NOTHING) for entry in stale})
         fresh = [(span_id, texts) for span_id, texts in wanted.items() if span_id not in had]
-        added.extend((trace_id, fresh[start : start + BLOCK_SPANS]) for start in range(0, len(fresh), BLOCK_SPANS))
+        added.extend((trace_id, block) for block in _blocks(fresh))
         changed += len(stale) + len(fresh)
     if added:
         _add_blocks(tx, project_id, added)
@@ -166,13 +201,13 @@ def _next_block(tx: Transaction, project_id: int) -> int:
     return first if last is None else int(last) + 1
 
 
-def _add_blocks(tx: Transaction, project_id: int, added: Iterable[tuple[bytes, Sequence[tuple[bytes, Texts]]]]) -> None:
-    blocks, indexed = [], []
-    for block, (trace_id, fresh) in enumerate(added, _next_block(tx, project_id)):
-        entries = [_Entry((block << _PLACE_BITS | place) << _FIELD_BITS, *item) for place, item in enumerate(fresh)]
-        blocks.append((block, project_id, trace_id, *_pack(entries)))
-        indexed.extend(entries)
-    tx.insert(search_doc.name, search_doc.c.keys(), blocks)
+def _add_blocks(tx: Transaction, project_id: int, added: Iterable[tuple[bytes, _Block]]) -> None:
+    rows: list[Row] = []
+    indexed: list[_Entry] = []
+    for number, (trace_id, block) in enumerate(added, _next_block(tx, project_id)):
+        rows.append((number, project_id, trace_id, block.packed_ids, block.packed_texts))
+        indexed.extend(_Entry((number << _PLACE_BITS | place) << _FIELD_BITS, *item) for place, item in enumerate(block.texts))
+    tx.insert(search_doc.name, search_doc.c.keys(), rows)
     _index(tx, indexed)
 
 
@@ -190,18 +225,14 @@ def _replace_entries(tx: Transaction, entries: Sequence[_Entry], texts: Mapping[
         if all(entry.texts == _NOTHING for entry in kept):
             tx.run("DELETE FROM search_doc WHERE id = ?", (block,))
         else:
-            tx.run("UPDATE search_doc SET span_ids = ?, texts = ? WHERE id = ?", (*_pack(kept), block))
-
-
-def _pack(entries: Sequence[_Entry]) -> tuple[bytes, bytes]:
-    texts = zstandard.compress(msgspec.msgpack.encode([entry.texts for entry in entries]), 1)
-    return b"".join(entry.span_id for entry in entries), texts
+            packed = _pack((entry.span_id, entry.texts) for entry in kept)
+            tx.run("UPDATE search_doc SET span_ids = ?, texts = ? WHERE id = ?", (*packed, block))
 
 
 def _unpack(block: int, span_ids: bytes, texts: bytes) -> list[_Entry]:
     return [
         _Entry((block << _PLACE_BITS | place) << _FIELD_BITS, _span_at(span_ids, place), members)
-        for place, members in enumerate(_ENTRIES.decode(zstandard.decompress(texts)))
+        for place, members in enumerate(_ENTRIES.decode(decompress(texts)))
     ]
 
 

@@ -121,7 +121,7 @@ def tally_of(trace: Trace, line: TraceSummary, signs: Iterable[tuple[str, str, i
     adder = _Adder()
     _add_end(adder, line)
     for run in trace.runs:
-        steps = list(in_order(run.steps))
+        steps = in_order(run.steps)
         _add_tools(adder, run, steps)
         _add_turns(adder, run, steps)
         for step in steps:

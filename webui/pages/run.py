@@ -170,7 +170,7 @@ def _said(text: str | None) -> Text | None:
 
 
 def _hidden(chain: Chain) -> str:
-    number = sum(1 for _ in in_order(chain.run.steps)) - len(chain.placed)
+    number = len(in_order(chain.run.steps)) - len(chain.placed)
     return plural(number, "span") if number else ""
 
 

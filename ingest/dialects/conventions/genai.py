@@ -5,7 +5,8 @@ from ingest.model import Span
 
 
 def _claims(span: Span) -> bool:
-    return any(key.startswith("gen_ai.") for key in span.attributes)
+    # Nearly all say this one: to look through the rest is left to those that do not.
+    return "gen_ai.operation.name" in span.attributes or any(key.startswith("gen_ai.") for key in span.attributes)
 
 
 DIALECT = Dialect(name="genai", rank=150, claims=_claims)

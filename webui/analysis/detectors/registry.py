@@ -29,7 +29,7 @@ DETECTORS: tuple[tuple[str, Detector], ...] = (
 
 def see(run: Run, rules: Rules) -> Seen:
     """Return a run made ready for the detectors."""
-    steps = list(in_order(run.steps))
+    steps = in_order(run.steps)
     calls = [call for step in steps if (call := call_of(step, rules)) is not None]
     return Seen(run, steps, calls, rules)
 
