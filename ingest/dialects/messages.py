@@ -71,7 +71,8 @@ def read_fresh(value: Any, own_name: str | None = None) -> list[Message]:
     """Return the messages after the last one that the model itself said. Only these are read, from the end backwards."""
     fresh: list[Message] = []
     for item in reversed(_items(value)):
-        if is_plainly_own(item, own_name):
+        # The last one is hardly ever its own, and would only be read twice.
+        if fresh and is_plainly_own(item, own_name):
             break
         message = read_message(item)
         # Told from its own words by their name, where several agents talk.

@@ -40,7 +40,9 @@ class Message(msgspec.Struct, gc=False):
 
     def ask(self, request: ToolRequest | None) -> None:
         """Add a tool request. One can stand twice in a message, once among the contents for its order."""
-        if request is not None and (request.call_id is None or all(request.call_id != known.call_id for known in self.requests)):
+        if request is None:
+            return
+        if request.call_id is None or not self.requests or all(request.call_id != known.call_id for known in self.requests):
             self.requests.append(request)
 
 

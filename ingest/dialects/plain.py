@@ -75,7 +75,10 @@ def read_plain(item: Any) -> Message | None:
 
 
 def _are_answers(parts: list[_Text | _Reasoning | _Call | _Answer]) -> bool:
-    return bool(parts) and all(type(part) is _Answer for part in parts)
+    for part in parts:
+        if type(part) is not _Answer:
+            return False
+    return bool(parts)
 
 
 _Anything = msgspec.Raw | msgspec.UnsetType
@@ -109,7 +112,14 @@ _NO_HEAD = _Head()
 
 def has_role(item: Any) -> bool:
     """Tell whether something unread is a message with a role."""
+    # Most begin with it, and to find the end of one takes a reading of all of it.
+    if type(item) is msgspec.Raw and bytes(memoryview(item)[:_BEGINNING]).startswith(_BEGINS):
+        return True
     return _head(item).role is not None
+
+
+_BEGINS = (b'{"role": "', b'{"role":"')
+_BEGINNING = len(_BEGINS[0])
 
 
 def is_plainly_own(item: Any, own_name: str | None) -> bool:

@@ -15,7 +15,10 @@ _SEAM = "}{"
 
 def are_joined(requests: Sequence[ToolRequest]) -> bool:
     """Tell whether a request's arguments look like several objects one after another. Cheap: nothing is decoded."""
-    return any(type(request.arguments) is str and _SEAM in request.arguments for request in requests)
+    for request in requests:
+        if type(request.arguments) is str and _SEAM in request.arguments:
+            return True
+    return False
 
 
 def separate(requests: Sequence[ToolRequest], offered: Sequence[str]) -> list[ToolRequest]:
