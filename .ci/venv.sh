@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes .venv, unless it is there and works, with a Python of at least 3.11: the one in $PYTHON, else the fastest that is found.
-# One built without the compiler's profile (pyenv's default) takes half as long again for everything that Clew does.
+# One built without optimisations (pyenv's default) took 17 % more processor time to ingest the same spans than Debian's.
 set -eu
 
 if .venv/bin/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
