@@ -113,7 +113,7 @@ def test_parts_have_names_and_ingest_yields(tmp_path: Path) -> None:
     """Who looks at a busy machine sees which part it is; where all want the processor, senders wait."""
     with running(tmp_path) as up:
         usual = psutil.Process(up.process.pid).nice()
-        assert {part.name(): part.nice() - usual for part in up.parts} == {"clew ingest": 5, "clew web": 0, "clew worker": 0}
+        assert {part.name(): part.nice() - usual for part in up.parts} == {"clew ingest": 7, "clew web": 0, "clew worker": 0}
 
 
 def test_a_part_that_dies_ends_the_whole(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from .opening import read_settings, store_address
 from .part import find_runner
 from .supervised import Supervision
 
-_YIELDS = {"ingest": 5}
+_YIELDS = {"ingest": 7}
 """How much a part yields where all want the processor: senders can wait, and send again; who reads and what watches must not."""
 
 
