@@ -15,10 +15,8 @@ _SEAM = "}{"
 
 def are_joined(requests: Sequence[ToolRequest]) -> bool:
     """Tell whether a request's arguments look like several objects one after another. Cheap: nothing is decoded."""
-    for request in requests:
-        if type(request.arguments) is str and _SEAM in request.arguments:
-            return True
-    return False
+    texts = [request.arguments for request in requests if type(request.arguments) is str]
+    return bool(texts) and any(_SEAM in text for text in texts)
 
 
 def separate(requests: Sequence[ToolRequest], offered: Sequence[str]) -> list[ToolRequest]:
