@@ -53,8 +53,10 @@ def _begin_at_once(engine: Engine) -> None:
 def _prepare(conn: Connection) -> None:
     """Make sure that of several processes one migrates and the others wait for it."""
     if conn.dialect.name == "sqlite":
-        set_pragmas(conn.connection.dbapi_connection)
-        conn.exec_driver_sql("PRAGMA busy_timeout=30000")
+        driver: Any = conn.connection.dbapi_connection
+        set_pragmas(driver)
+        # Through the driver: a statement of the connection's would begin a transaction, which is what has to wait.
+        driver.execute("PRAGMA busy_timeout=30000")
     else:
         conn.exec_driver_sql(f"SELECT pg_advisory_lock({_LOCK})")
-    conn.commit()
+        conn.commit()

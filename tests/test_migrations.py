@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,8 @@ def _schema(url: str) -> list[str]:
     return sorted(" ".join(sql.replace('"', "").split()).replace("IF NOT EXISTS ", "") for sql in found)
 
 
-def test_what_an_old_store_holds_is_kept(old_url: str, sqlite_url: str) -> None:
-    """Spans, decisions and tallies come along, and the schema is that of a new store."""
-    assert migrate(old_url) == REVISION
-
-    store = open_store(old_url)
+def _check_kept(url: str) -> None:
+    store = open_store(url)
     with store.engine.connect() as conn:
         assert find_spans(conn, 1, SPAN_ID) == [TRACE_ID]
         assert [dict(row) for row in conn.execute(text("SELECT * FROM decision")).mappings()] == [_DECISION]
@@ -64,6 +62,12 @@ def test_what_an_old_store_holds_is_kept(old_url: str, sqlite_url: str) -> None:
         names = {table: {one["name"] for one in inspect(conn).get_indexes(table)} for table in ("span", "decision")}
         assert names == {"span": {"ix_span_segment"}, "decision": {"ix_decision_chosen"}}
     store.close()
+
+
+def test_what_an_old_store_holds_is_kept(old_url: str, sqlite_url: str) -> None:
+    """Spans, decisions and tallies come along, and the schema is that of a new store."""
+    assert migrate(old_url) == REVISION
+    _check_kept(old_url)
     assert _schema(old_url) == _schema(sqlite_url)
 
 
@@ -79,13 +83,21 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(old_url: str, monkeyp
         migrate(old_url)
     assert _schema(old_url) == before
 
-    test_what_an_old_store_holds_is_kept(old_url, _new(old_url))
+    assert migrate(old_url) == REVISION
+    _check_kept(old_url)
 
 
-def _new(url: str) -> str:
-    other = url.replace("old.db", "new.db")
-    migrate(other)
-    return other
+def test_a_migration_waits_for_who_writes(sqlite_url: str) -> None:
+    """It is part of every start, also beside a process that is at work on the same store."""
+    engine = create_engine(sqlite_url, connect_args={"isolation_level": None, "check_same_thread": False})
+    writer = engine.raw_connection()
+    writer.cursor().execute("BEGIN IMMEDIATE")
+    done = threading.Timer(0.5, writer.rollback)
+    done.start()
+    assert migrate(sqlite_url) == REVISION
+    done.join()
+    writer.close()
+    engine.dispose()
 
 
 def test_of_two_that_migrate_at_once_one_waits(old_url: str, sqlite_url: str) -> None:
