@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingest.dialects.dialect import Dialect
 from ingest.dialects.merge import merge_logs
 from ingest.dialects.normalise import normalise, normalise_log
+from ingest.dialects.reading import gather, key_table
 from ingest.dialects.registry import DIALECTS, TABLES
 from ingest.model import Facts
 
@@ -72,6 +74,26 @@ def test_any_span_is_understood_and_written(
     for one in (facts, record, whole):
         assert msgspec.msgpack.decode(msgspec.msgpack.encode(one), type=Facts).kind == one.kind
         assert all(len(text) <= 32_768 for text in (one.input, one.output, one.thought) if text is not None)
+
+
+_PLAIN_VALUES = st.one_of(st.integers(0, 9), st.sampled_from(["a", "", "null", None, 0.0, [], ["b"], "7"]))
+_PLAIN_KEYS = [
+    "input.value", "output.value", "gen_ai.system", "gen_ai.provider.name", "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens",
+    "llm.token_count.prompt", "gen_ai.usage.output_tokens", "clew.thought", "clew.run", "user.id", "no.fact",
+]  # fmt: skip
+_PLAIN = st.dictionaries(st.sampled_from(_PLAIN_KEYS), _PLAIN_VALUES, min_size=2)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(attributes=st.one_of(_ATTRIBUTES, _PLAIN), dialect=st.sampled_from(DIALECTS))
+def test_spans_with_the_keys_of_one_before_are_read_the_same(attributes: dict[str, Any], dialect: Dialect) -> None:
+    """What is remembered of a span's keys changes nothing of what its values say."""
+    here, one_by_one = span(attributes), key_table(dialect.keys)
+    one_by_one.layouts[tuple(attributes)] = None
+    first, again = (gather(here, attributes, TABLES[dialect.name]) for _ in range(2))
+    expected = gather(here, attributes, one_by_one)
+
+    assert first == again == expected
 
 
 @pytest.mark.parametrize(

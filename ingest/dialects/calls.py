@@ -19,13 +19,16 @@ _INCLUSIVE_OBJECTS = dict(RAW_USAGE_KEYS)
 
 def read_models(reading: Reading, facts: Facts) -> None:
     """Fill in models and provider."""
-    facts.request_model = plain_model(reading.word("request_model"))
-    facts.response_model = plain_model(reading.word("response_model"))
-    if facts.request_model is None and "parameters" in reading.values:
-        facts.request_model = word(mapping(reading.values["parameters"]).get("model"))
+    values = reading.values
+    if "request_model" in values:
+        facts.request_model = plain_model(word(values["request_model"]))
+    if "response_model" in values:
+        facts.response_model = plain_model(word(values["response_model"]))
+    if facts.request_model is None and "parameters" in values:
+        facts.request_model = word(mapping(values["parameters"]).get("model"))
     if facts.request_model is None and facts.response_model is None and facts.kind in _NAMED_AFTER_MODELS:
         facts.request_model = model_in_name(reading.span.name)
-    named = reading.word("provider")
+    named = word(values["provider"]) if "provider" in values else None
     if named is not None:
         facts.provider = provider_of(named)
     if facts.provider is None and facts.kind in ("llm", "embedding", "rerank"):

@@ -37,8 +37,12 @@ class Dialect(msgspec.Struct, frozen=True):
     scope_prefixes: tuple[str, ...] = ()
     markers: tuple[str, ...] = ()
     """Attributes that only its spans have."""
+    says: tuple[tuple[str, str], ...] = ()
+    """Attributes, and the values of them that only its spans have."""
     claims: Callable[[Span], bool] | None = None
     """Any other sign."""
+    claims_in: str = ""
+    """How the names of scopes begin on whose spans such a sign is looked for."""
     keys: Mapping[str, tuple[str, ...]] = {}
     """Keys of its own by field, before the common ones."""
     prepare: Prepare | None = None

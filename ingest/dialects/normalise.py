@@ -3,7 +3,7 @@
 import logging
 import traceback
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -39,10 +39,25 @@ _MERGED = "(merged tools)"
 """The name that ADK gives to its summary of tools that ran in parallel, which executed nothing."""
 
 
-def normalise(span: Span) -> Facts:
-    """Say in one vocabulary what a span says. Total: never raises on account of the span."""
+class Sender(NamedTuple):
+    """What a resource says of who sent a span."""
+
+    service: str | None
+    version: str | None
+    environment: str | None
+
+
+def sender_of(resource: Resource) -> Sender:
+    """Return what a resource says of a sender: the same for all its spans."""
+    said = resource.attributes
+    environment = word(said.get("deployment.environment.name")) or word(said.get("deployment.environment"))
+    return Sender(word(said.get("service.name")), word(said.get("service.version")), environment)
+
+
+def normalise(span: Span, sender: Sender | None = None) -> Facts:
+    """Say in one vocabulary what a span says, ``sender`` where that is read already. Total: never raises on account of the span."""
     try:
-        return _read(span)
+        return _read(span, sender or sender_of(span.resource))
     except Exception as error:
         # Everything in a span is hostile. One that defeats a reader is kept and shown as it is, without being understood.
         _report("span", span.scope.name, error)
@@ -55,7 +70,7 @@ def _report(what: str, scope: str, error: Exception) -> None:
     _log.error("a %s of scope %.80r could not be understood: %s in %s", what, scope, type(error).__name__, last[0].f_code.co_qualname)
 
 
-def _read(span: Span, otherwise: str = "other") -> Facts:
+def _read(span: Span, sender: Sender, otherwise: str = "other") -> Facts:
     dialect = recognise(span)
     reading = gather(span, span.attributes, TABLES[dialect.name])
     for event in span.events:
@@ -64,7 +79,7 @@ def _read(span: Span, otherwise: str = "other") -> Facts:
     if dialect.prepare is not None:
         dialect.prepare(reading)
     facts = Facts(kind=_kind(reading, dialect) or otherwise, convention=dialect.name)
-    _read_sender(span.resource, facts)
+    facts.service, facts.version, facts.environment = sender
     _read_identity(reading, facts)
     read_models(reading, facts)
     read_usage(reading, facts, dialect)
@@ -98,24 +113,25 @@ def _transfers(reading: Reading) -> bool:
     return isinstance(name, str) and hands_over(name)
 
 
-def _read_sender(resource: Resource, facts: Facts) -> None:
-    attributes = resource.attributes
-    facts.service = word(attributes.get("service.name"))
-    facts.version = word(attributes.get("service.version"))
-    facts.environment = word(attributes.get("deployment.environment.name")) or word(attributes.get("deployment.environment"))
-
-
 def _read_identity(reading: Reading, facts: Facts) -> None:
-    facts.agent_name = reading.word("agent_name")
-    facts.agent_id = reading.word("agent_id")
-    session = reading.word("session")
-    facts.session_id = None if session is not None and session.startswith(_NOT_SESSIONS) else session
-    facts.user_id = reading.word("user")
+    values = reading.values
+    # Most are not said, and this is asked of every span.
+    if "agent_name" in values:
+        facts.agent_name = word(values["agent_name"])
+    if "agent_id" in values:
+        facts.agent_id = word(values["agent_id"])
+    if "session" in values:
+        session = word(values["session"])
+        facts.session_id = None if session is not None and session.startswith(_NOT_SESSIONS) else session
+    if "user" in values:
+        facts.user_id = word(values["user"])
     # A run may say where it runs and which version of the agent it is; a sender's word holds for all it sends.
-    facts.environment = reading.word("environment") or facts.environment
-    facts.version = reading.word("agent_version") or facts.version
-    if "metadata" in reading.values and (facts.session_id is None or facts.user_id is None):
-        _read_metadata(reading.values["metadata"], facts)
+    if "environment" in values:
+        facts.environment = word(values["environment"]) or facts.environment
+    if "agent_version" in values:
+        facts.version = word(values["agent_version"]) or facts.version
+    if "metadata" in values and (facts.session_id is None or facts.user_id is None):
+        _read_metadata(values["metadata"], facts)
     operation = reading.word("operation")
     facts.operation = operation if operation is not None and operation.lower() in OPERATIONS else OPERATION_OF.get(facts.kind, operation)
 
@@ -197,6 +213,8 @@ _READERS = {
 
 def _bound(facts: Facts) -> None:
     """Cut texts to their bound; the whole is in the stored attributes."""
+    if sum(map(len, filter(None, _texts_of(facts)))) <= TEXT_CHARS:
+        return
     for name, text in zip(_TEXTS, _texts_of(facts), strict=True):
         if text is not None and len(text) > TEXT_CHARS:
             setattr(facts, name, text[:TEXT_CHARS])
@@ -250,7 +268,7 @@ def _read_record(record: LogRecord) -> Facts:
     )  # fmt: skip
     if not _speaks_of_agents(record, attributes):
         return Facts()
-    facts = _read(stand_in, "llm" if record.event_name == DETAILS else "other")
+    facts = _read(stand_in, sender_of(record.resource), "llm" if record.event_name == DETAILS else "other")
     return msgspec.structs.replace(facts, service=None, version=None, environment=None, failed=False, error_type=None, error_message=None)
 
 

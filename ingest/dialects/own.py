@@ -15,7 +15,7 @@ _SPAN_ID = re.compile(r"[0-9a-fA-F]{16}")
 
 def own_kind(reading: Reading) -> str | None:
     """Return the kind that our SDK declared."""
-    kind = reading.word("clew.kind") if reading.own else None
+    kind = reading.word("clew.kind") if "clew.kind" in reading.values else None
     return kind if kind in _KINDS else None
 
 
@@ -25,13 +25,16 @@ def read_own(reading: Reading, facts: Facts) -> None:
     if references:
         facts.references = {name[:200]: text for name, value in references[:MOST_ITEMS] if name and (text := word(value))}
     values = reading.values
+    if reading.own == _ONLY_RUN:
+        facts.run_id = _span_id(values["clew.run"])
+        return
     for field in reading.own:
         if field in _SIMPLE:
             name, read = _SIMPLE[field]
             said = read(values[field])
             if said is not None:
                 setattr(facts, name, said)
-    if not reading.own or reading.own == _ONLY_RUN:
+    if not reading.own:
         return
     if facts.announce is not None:
         facts.kind, facts.announced_kind = "announcement", facts.kind

@@ -60,7 +60,8 @@ def read_plain(item: Any) -> Message | None:
         return None
     if len(found.parts) > _MOST_PARTS or (found.role == "tool" and not _are_answers(found.parts)):
         return None
-    message = Message(found.role, word(found.name) if found.role == "assistant" else None, finish_reason=word(found.finish_reason))
+    name = word(found.name) if found.name is not None and found.role == "assistant" else None
+    message = Message(found.role, name, finish_reason=None if found.finish_reason is None else word(found.finish_reason))
     for part in found.parts:
         if type(part) is _Text:
             read_said(message, part.content)

@@ -1,6 +1,7 @@
 """One pass over a span's attributes: every value that a fact may come from, under the name of its field."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -8,10 +9,7 @@ import msgspec
 from ingest.model import Span
 
 from .fields import FIELD_KEYS, FLAT_PREFIXES
-from .values import MASK, number, word
-
-KeyTable = dict[str, tuple[str, int, int] | None]
-"""Key -> field, precedence within the field, and what it holds: anything, a count, a body, or a word of our own. None: no fact's key."""
+from .values import MASK, MOST_TOKENS, number, word
 
 _ANYTHING, _COUNT, _OWN, _BODY = range(4)
 
@@ -60,9 +58,17 @@ class Reading(msgspec.Struct, gc=False):
             yield entry
 
 
+class KeyTable(dict[str, tuple[str, int, int] | None]):
+    """The keys of a convention: key -> field, precedence within the field, and what it holds. None: no fact's key."""
+
+    def __init__(self) -> None:
+        self.layouts: dict[tuple[str, ...], _Layout | None] = {}
+        """How spans that have these keys are read at once; None where they are not."""
+
+
 def key_table(own: Mapping[str, tuple[str, ...]]) -> KeyTable:
     """Return the keys of a convention: its own before those that all share."""
-    table: KeyTable = {}
+    table = KeyTable()
     # A key means one thing only; a convention's own meaning wins.
     for field in (*own, *(field for field in FIELD_KEYS if field not in own)):
         for place, key in enumerate((*own.get(field, ()), *FIELD_KEYS.get(field, ()))):
@@ -81,6 +87,11 @@ def _holds(field: str) -> int:
 
 def gather(span: Span, attributes: Mapping[str, Any], table: KeyTable) -> Reading:
     """Return the values of a span's (or one of its events' or log records') attributes by field."""
+    return (_read_as_before(span, attributes, table) if len(attributes) <= _MOST_IN_LAYOUT else None) or _walk(span, attributes, table)
+
+
+def _walk(span: Span, attributes: Mapping[str, Any], table: KeyTable) -> Reading:
+    """Look at one attribute after the other."""
     values: dict[str, Any] = {}
     places: dict[str, int] = {}
     flat: dict[str, list[tuple[str, Any]]] = {}
@@ -111,19 +122,98 @@ def gather(span: Span, attributes: Mapping[str, Any], table: KeyTable) -> Readin
     return Reading(span, values, flat, own)
 
 
+def _family_of(key: str) -> tuple[str, str] | None:
+    """Return the prefix and the family of a flattened key."""
+    for prefix, family in _FLAT_HEADS.get(key[:_HEAD], ()):
+        if key.startswith(prefix):
+            return prefix, family
+    return None
+
+
 _MOST_KEYS = 3_000
 """Bound of what one convention remembers, so that made-up keys fill no memory."""
 
 
 def _sort_in(key: str, value: Any, flat: dict[str, list[tuple[str, Any]]], table: KeyTable) -> None:
     """Put a flattened key under its family. A key of no family is remembered as one, since emitters send the same ones on each span."""
-    families = _FLAT_HEADS.get(key[:_HEAD], ())
-    for prefix, family in families:
-        if key.startswith(prefix):
-            flat.setdefault(family, []).append((key[len(prefix) :], value))
-            return
-    if len(table) < _MOST_KEYS and len(key) < 100:
+    found = _family_of(key)
+    if found is not None:
+        prefix, family = found
+        flat.setdefault(family, []).append((key[len(prefix) :], value))
+    elif len(table) < _MOST_KEYS and len(key) < 100:
         table[key] = None
+
+
+# --- spans with the keys of one before ----------------------------------------------------------------------------
+
+_MOST_LAYOUTS = 1_000
+_MOST_IN_LAYOUT = 64
+"""Keys of a span that is read as those before it: longer ones spell lists, and hardly any two are alike."""
+
+
+class _Layout(msgspec.Struct, frozen=True):
+    """What the keys of a span alone tell of how it is read."""
+
+    fields: tuple[str, ...]
+    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    """Takes the values of these fields out of the attributes, each from the key that goes before others."""
+    counts: tuple[str, ...]
+    bodies: tuple[str, ...]
+    own: list[str]
+
+
+def _read_as_before(span: Span, attributes: Mapping[str, Any], table: KeyTable) -> Reading | None:
+    """Read a span by its keys; None where its values need a closer look.
+
+    An emitter's spans have the same keys again and again, and to look up each of them would take the most time of all there is to do.
+    """
+    keys = tuple(attributes)
+    try:
+        layout = table.layouts[keys]
+    except KeyError:
+        layout = _learn(keys, table)
+    if layout is None:
+        return None
+    found = layout.pick(attributes)
+    if not all(found) and (None in found or "" in found):
+        return None
+    values = dict(zip(layout.fields, found, strict=True))
+    for field in layout.counts:
+        count = values[field]
+        if type(count) is not int or not 0 <= count <= MOST_TOKENS:
+            return None
+    for field in layout.bodies:
+        if values[field] in _UNSAID:
+            return None
+    return Reading(span, values, {}, layout.own)
+
+
+def _learn(keys: tuple[str, ...], table: KeyTable) -> _Layout | None:
+    if len(table.layouts) >= _MOST_LAYOUTS:
+        table.layouts.clear()
+    table.layouts[keys] = layout = _layout_of(keys, table)
+    return layout
+
+
+def _layout_of(keys: tuple[str, ...], table: KeyTable) -> _Layout | None:
+    chosen: dict[str, tuple[int, int, str]] = {}
+    for key in keys:
+        if key not in table and _family_of(key) is not None:
+            return None
+        known = table.get(key)
+        if known is not None:
+            field, place, holds = known
+            if field not in chosen or place < chosen[field][0]:
+                chosen[field] = place, holds, key
+    if len(chosen) < _FEWEST:
+        return None
+    holding = {kind: tuple(field for field, (_, holds, _) in chosen.items() if holds == kind) for kind in (_COUNT, _BODY, _OWN)}
+    pick = itemgetter(*(key for _, _, key in chosen.values()))
+    return _Layout(tuple(chosen), pick, holding[_COUNT], holding[_BODY], list(holding[_OWN]))
+
+
+_FEWEST = 2
+"""``itemgetter`` of one key returns no tuple."""
 
 
 def _plant(root: dict[str, Any], path: list[str], value: Any) -> None:

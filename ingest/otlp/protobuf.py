@@ -153,18 +153,18 @@ def _is_id(value: bytes, size: int) -> bool:
     return len(value) == size and any(value)
 
 
-def _check_ids(message: trace_pb2.Span) -> bytes:
-    """Return the parent's id, empty for none; raise ``Malformed`` where an id cannot be one."""
-    if len(message.trace_id) != 16 or message.trace_id == _NO_TRACE:
-        raise Malformed(bad_id("trace id", len(message.trace_id)))
-    if len(message.span_id) != 8 or message.span_id == _NO_SPAN:
-        raise Malformed(bad_id("span id", len(message.span_id)))
-    parent = message.parent_span_id
+def _ids(message: trace_pb2.Span) -> tuple[bytes, bytes, bytes]:
+    """Return the ids of trace, span and parent, the last empty for none; raise ``Malformed`` where one cannot be an id."""
+    trace_id, span_id, parent = message.trace_id, message.span_id, message.parent_span_id
+    if len(trace_id) != 16 or trace_id == _NO_TRACE:
+        raise Malformed(bad_id("trace id", len(trace_id)))
+    if len(span_id) != 8 or span_id == _NO_SPAN:
+        raise Malformed(bad_id("span id", len(span_id)))
     if not parent or parent == _NO_SPAN:
-        return b""
+        return trace_id, span_id, b""
     if len(parent) != 8:
         raise Malformed(bad_id("parent span id", len(parent)))
-    return parent
+    return trace_id, span_id, parent
 
 
 def _read_span(data: bytes, sender: Sender, changed: list[str], now_ns: int) -> Span:
@@ -181,7 +181,7 @@ def _read_span(data: bytes, sender: Sender, changed: list[str], now_ns: int) -> 
 
 def _span(message: trace_pb2.Span, read: dict[str, Any] | None, sender: Sender, notes: list[str], now_ns: int) -> Span:
     """Return a span; ``read`` are its attributes where they are read already."""
-    parent = _check_ids(message)
+    trace_id, span_id, parent = _ids(message)
     start_ns, end_ns = span_times(message.start_time_unix_nano, message.end_time_unix_nano, now_ns, notes)
     # What is changed is noted in the same order as in JSON, so that both give the very same span.
     attributes, cut_attributes = (read, 0) if read is not None else attributes_of(message.attributes, "attributes", notes)
@@ -196,22 +196,25 @@ def _span(message: trace_pb2.Span, read: dict[str, Any] | None, sender: Sender, 
         links, cut_links = _links(message.links, notes)
         dropped_links += cut_links
     status = message.status
+    name, words, state = message.name, status.message, message.trace_state
+    if "\0" in name + words + state:
+        name, words, state = text_of(name, "name", notes), text_of(words, "status.message", notes), text_of(state, "trace_state", notes)
     return Span(
-        message.trace_id,
-        message.span_id,
+        trace_id,
+        span_id,
         parent,
-        text_of(message.name, "name", notes),
+        name,
         message.kind,
         start_ns,
         end_ns,
         status.code,
-        text_of(status.message, "status.message", notes),
+        words,
         attributes,
         events,
         links,
         resource,
         scope,
-        text_of(message.trace_state, "trace_state", notes),
+        state,
         message.flags,
         message.dropped_attributes_count + cut_attributes,
         dropped_events,

@@ -6,7 +6,6 @@ as it took them before: emitters send the same model, agent, tools and instructi
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -120,15 +119,16 @@ class _Pairs(dict[bytes, tuple[str, Any]]):
 
     def __missing__(self, data: bytes) -> tuple[str, Any]:
         """Read an attribute that is not kept. Raises ``Remarkable``, ``DecodeError``."""
-        key, found = _text_pair(data) or _any_pair(data)
-        kind = type(found)
-        if kind is str and "\0" in found:
-            raise Remarkable
-        if len(data) <= self._LONGEST and kind is not dict and (kind is not list or not any(type(one) in (list, dict) for one in found)):
+        pair: tuple[str, Any] | None = _text_pair(data)
+        if pair is None:
+            pair = _any_pair(data)
+            if _is_nested(pair[1]):
+                return pair
+        if len(data) <= self._LONGEST:
             if len(self) >= self._MOST:
                 self.clear()
-            self[data] = key, found
-        return key, found
+            self[data] = pair
+        return pair
 
 
 def _text_pair(data: bytes) -> tuple[str, str] | None:
@@ -136,25 +136,49 @@ def _text_pair(data: bytes) -> tuple[str, str] | None:
 
     To have it parsed would take two thirds longer: the parser is made for messages, not for one text. None for all others.
     """
-    if len(data) < _SHORTEST or data[0] != _KEY or data[1] >= _LONG_KEY:
+    if len(data) < _SHORTEST:
         return None
     at = 2 + data[1]
-    head = _HEADS[len(data) - at]
-    if head is None or not data.startswith(head, at):
+    key, head = _KEYS[data[:at]], _HEADS[len(data) - at]
+    if key is None or head is None or not data.startswith(head, at):
         return None
     try:
-        return _key(data[2:at]), data[at + len(head) :].decode()
+        text = data[at + len(head) :].decode()
     except UnicodeDecodeError as error:
         raise Remarkable from error
+    if "\0" in text:
+        raise Remarkable
+    return key, text
 
-
-_KEY = 0x0A
-"""The tag of ``KeyValue.key``."""
-
-_LONG_KEY = 128
-"""From here on a length takes more than a byte."""
 
 _SHORTEST = 6
+
+
+class _Keys(dict[bytes, str | None]):
+    """Keys by how attributes begin that have them; None for what begins otherwise. One object for all spans: its hash is computed once."""
+
+    _MOST = 4_096
+    _TAG = 0x0A
+    """The tag of ``KeyValue.key``."""
+
+    def __missing__(self, data: bytes) -> str | None:
+        """Read a key that is not kept. Raises ``Remarkable``."""
+        # A length of 128 and more takes more than a byte.
+        if data[0] != self._TAG or data[1] >= 128 or len(data) != 2 + data[1]:
+            return None
+        if len(self) >= self._MOST:
+            self.clear()
+        try:
+            key = self[data] = data[2:].decode()
+        except UnicodeDecodeError as error:
+            raise Remarkable from error
+        if "\0" in key:
+            del self[data]
+            raise Remarkable
+        return key
+
+
+_KEYS = _Keys()
 
 
 class _Heads(dict[int, bytes | None]):
@@ -177,15 +201,6 @@ def _head_of_text(length: int, size: int) -> bytes | None:
 _HEADS = _Heads()
 
 
-@lru_cache(maxsize=4096)
-def _key(data: bytes) -> str:
-    """Return a key. One object for all spans: its hash is computed once."""
-    key = data.decode()
-    if "\0" in key:
-        raise Remarkable
-    return key
-
-
 def _any_pair(data: bytes) -> tuple[str, Any]:
     pair = common_pb2.KeyValue.FromString(data)
     notes: list[str] = []
@@ -193,6 +208,11 @@ def _any_pair(data: bytes) -> tuple[str, Any]:
     if notes or "\0" in pair.key:
         raise Remarkable
     return pair.key, found
+
+
+def _is_nested(value: Any) -> bool:
+    kind = type(value)
+    return kind is dict or (kind is list and any(type(one) in (list, dict) for one in value))
 
 
 _PAIRS = _Pairs()

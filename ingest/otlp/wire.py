@@ -39,6 +39,9 @@ class TooManyFields(Malformed):
 
 
 def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
+    if at + 1 < end and data[at] >= 0x80 > data[at + 1]:
+        # The size of nearly every span.
+        return data[at] & 0x7F | data[at + 1] << 7, at + 2
     value = shift = 0
     for place in range(at, min(end, at + _MOST_VARINT_BYTES)):
         byte = data[place]

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import zstandard
 
-from ingest.dialects.normalise import normalise, normalise_log
+from ingest.dialects.normalise import Sender, normalise, normalise_log, sender_of
 from ingest.model import Event, Facts, Link, LogRecord, Resource, Scope, Span, StoredSpan
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -136,16 +136,16 @@ class _Senders:
     def __init__(self) -> None:
         self.resources: list[Resource] = []
         self.scopes: list[Scope] = []
-        self._places: dict[tuple[int, int], tuple[int, int, int]] = {}
+        self._places: dict[tuple[int, int], tuple[int, int, int, Sender]] = {}
 
-    def place(self, resource: Resource, scope: Scope) -> tuple[int, int, int]:
-        """Return where resource and scope stand in the chunk, and the checksum of both."""
+    def place(self, resource: Resource, scope: Scope) -> tuple[int, int, int, Sender]:
+        """Return where resource and scope stand in the chunk, the checksum of both, and what the resource says."""
         # Decoders share one object among the spans of a resource, so that its identity serves as its key.
         key = (id(resource), id(scope))
         known = self._places.get(key)
         if known is None:
-            places = _index(self.resources, resource), _index(self.scopes, scope)
-            known = self._places[key] = (*places, zlib.crc32(_encode((resource, scope))))
+            checksum = zlib.crc32(_encode((resource, scope)))
+            known = self._places[key] = _index(self.resources, resource), _index(self.scopes, scope), checksum, sender_of(resource)
         return known
 
 
@@ -163,10 +163,10 @@ def pack_spans(spans: Sequence[Span]) -> tuple[Chunk, list[RankedSpan]]:
     entries: list[_Entry] = []
     ranked: list[RankedSpan] = []
     for span in spans:
-        resource, scope, checksum = senders.place(span.resource, span.scope)
+        resource, scope, checksum, sender = senders.place(span.resource, span.scope)
         packed = _encode(_pack_span(span))
         entries.append(_Entry(resource, scope, msgspec.Raw(packed)))
-        ranked.append(RankedSpan(_rank(packed, checksum), understand(span)))
+        ranked.append(RankedSpan(_rank(packed, checksum), _understand(span, sender)))
     payload = _encode(_Payload(senders.resources, senders.scopes, entries))
     identity = b"".join(item.span.span_id + item.rank.to_bytes(8, "big") for item in ranked)
     return Chunk(_hash(identity), compress(payload), compress(_encode(ranked))), ranked
@@ -178,7 +178,7 @@ def pack_logs(records: Sequence[LogRecord]) -> tuple[Chunk, list[RankedLog]]:
     entries: list[_Entry] = []
     ranked: list[RankedLog] = []
     for record in records:
-        resource, scope, checksum = senders.place(record.resource, record.scope)
+        resource, scope, checksum, _ = senders.place(record.resource, record.scope)
         packed = _encode(_pack_log(record))
         entries.append(_Entry(resource, scope, msgspec.Raw(packed)))
         record_id = _hash(packed + checksum.to_bytes(4, "big"))
@@ -194,9 +194,12 @@ def _hash(data: bytes) -> bytes:
 
 def _rank(packed: bytes, checksum: int) -> int:
     """Order versions of a span that end alike: the one that says more wins, equal sizes by checksum."""
-    for start in range(0, len(packed), _CHECKED_AT_ONCE):
+    size = len(packed)
+    if size <= _CHECKED_AT_ONCE:
+        return size << 32 | zlib.crc32(packed, checksum)
+    for start in range(0, size, _CHECKED_AT_ONCE):
         checksum = zlib.crc32(packed[start : start + _CHECKED_AT_ONCE], checksum)
-    return min(len(packed), 0x7FFF_FFFF) << 32 | checksum
+    return min(size, 0x7FFF_FFFF) << 32 | checksum
 
 
 def _pack_span(span: Span) -> PackedSpan:
@@ -238,7 +241,7 @@ def _pack_log(record: LogRecord) -> PackedLog:
     )
 
 
-def understand(span: Span) -> StoredSpan:
+def _understand(span: Span, sender: Sender) -> StoredSpan:
     """Return a span as reconstruction reads it."""
     return StoredSpan(
         span.span_id,
@@ -247,7 +250,7 @@ def understand(span: Span) -> StoredSpan:
         span.start_ns,
         span.end_ns,
         span.status_code,
-        normalise(span),
+        normalise(span, sender),
         span.scope.name,
         span.dropped_attributes,
         span.dropped_events,

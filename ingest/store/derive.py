@@ -144,6 +144,24 @@ def clip(text: str, limit: int = NAME_BYTES) -> str:
     return data[:limit].decode("utf-8", "ignore")
 
 
+class _Names(dict[str | None, str | None]):
+    """Names clipped before, None for none. They come on span after span, and to look at each again takes more than to look it up."""
+
+    _MOST = 10_000
+
+    def __missing__(self, text: str | None) -> str | None:
+        clipped = None if text is None else clip(text)
+        if text is None or len(text) <= NAME_BYTES:
+            if len(self) >= self._MOST:
+                self.clear()
+            self[text] = clipped
+        return clipped
+
+
+clip_name: Callable[[str | None], str | None] = _Names().__getitem__
+"""Cut a name as ``clip`` does; None stays None."""
+
+
 def _clip(text: str | None, limit: int = NAME_BYTES) -> str | None:
     return None if text is None else clip(text, limit)
 

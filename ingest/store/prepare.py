@@ -8,7 +8,7 @@ import msgspec
 from ingest.model import LogRecord, Span
 
 from .chunks import Chunk, RankedSpan, pack_logs, pack_spans
-from .derive import clip
+from .derive import clip_name
 
 SpanRow = tuple[int, bytes, bytes, int, int, str, str, str | None, str | None, str | None, int, bytes, int, int]
 """A row of ``span`` without its segment, in the order of its columns."""
@@ -78,7 +78,8 @@ def _by_trace(items: Iterable[_Item]) -> dict[bytes, list[_Item]]:
 def _span_rows(project_id: int, trace_id: bytes, chunk_id: bytes, ranked: Sequence[RankedSpan]) -> list[SpanRow]:
     best: dict[bytes, SpanRow] = {}
     for place, item in enumerate(ranked):
-        span, facts = item.span, item.span.facts
+        span = item.span
+        facts = span.facts
         known = best.get(span.span_id)
         if known is not None and (known[4], known[13]) >= (span.end_ns, item.rank):
             continue
@@ -89,17 +90,13 @@ def _span_rows(project_id: int, trace_id: bytes, chunk_id: bytes, ranked: Sequen
             span.start_ns,
             span.end_ns,
             facts.kind,
-            clip(span.name),
-            _clip(facts.service),
-            _clip(facts.response_model or facts.request_model),
-            _clip(facts.tool_name),
+            clip_name(span.name) or "",
+            clip_name(facts.service),
+            clip_name(facts.response_model or facts.request_model),
+            clip_name(facts.tool_name),
             _ERROR if facts.failed else span.status_code,
             chunk_id,
             place,
             item.rank,
         )
     return [best[key] for key in sorted(best)]
-
-
-def _clip(text: str | None) -> str | None:
-    return None if text is None else clip(text)

@@ -19,8 +19,6 @@ _GEMINI = (f"{_SCOPE}google_generativeai", f"{_SCOPE}vertexai")
 
 
 def _claims(span: Span) -> bool:
-    if not span.scope.name.startswith(_SCOPE):
-        return False
     attributes = span.attributes
     if "llm.request.type" in attributes or "gen_ai.usage.total_tokens" in attributes:
         return True
@@ -99,6 +97,7 @@ DIALECT = Dialect(
     scope_prefixes=("traceloop.", _NODE),
     markers=("traceloop.span.kind",),
     claims=_claims,
+    claims_in=_SCOPE,
     keys={
         "traceloop.layer": ("traceloop.span.kind",),
         "traceloop.entity": ("traceloop.entity.name",),

@@ -5,15 +5,11 @@ import re
 from ingest.dialects.dialect import Dialect
 from ingest.dialects.providers import provider_of_model
 from ingest.dialects.reading import Reading
-from ingest.model import Facts, Span
+from ingest.model import Facts
 
 _NAME = "strands-agents"
 _KINDS = {"invoke_graph": "chain", "invoke_swarm": "chain", "execute_agent_loop_cycle": "chain"}
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
-
-
-def _claims(span: Span) -> bool:
-    return span.attributes.get("gen_ai.system") == _NAME or span.attributes.get("gen_ai.provider.name") == _NAME
 
 
 def _kind(reading: Reading) -> str | None:
@@ -34,7 +30,7 @@ DIALECT = Dialect(
     rank=90,
     scopes=("strands.telemetry.tracer",),
     markers=("gen_ai.event.start_time",),
-    claims=_claims,
+    says=(("gen_ai.system", _NAME), ("gen_ai.provider.name", _NAME)),
     kind=_kind,
     refine=_refine,
     input_excludes_cache=lambda reading: False,
