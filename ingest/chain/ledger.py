@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ingest.model import LedgerRow, Run, Step, Trace, Usage
+from ingest.model import LedgerRow, Run, Step, Trace
 
 from .steps import in_order
 from .totals import is_unpriced
@@ -50,24 +50,25 @@ def _key(step: Step) -> _Key | None:
     return None
 
 
-_NO_USAGE = Usage()
-
-
 def _add(sums: list[int], step: Step) -> None:
-    usage = step.usage or _NO_USAGE
-    read, write = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
-    reasoning = usage.reasoning_tokens or 0
-    sums[0] += step.kind == "llm"
-    sums[1] += step.kind == "tool"
-    sums[2] += step.status == "error"
-    # The parts are clamped to their whole, so that no sender's nonsense makes a class negative.
-    sums[3] += max((usage.input_tokens or 0) - read - write, 0)
-    sums[4] += read
-    sums[5] += write
-    sums[6] += max((usage.output_tokens or 0) - reasoning, 0)
-    sums[7] += reasoning
+    kind, usage = step.kind, step.usage
+    if kind == "llm":
+        sums[0] += 1
+    elif kind == "tool":
+        sums[1] += 1
+    if step.status == "error":
+        sums[2] += 1
+    if usage is not None:
+        read, write = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
+        reasoning = usage.reasoning_tokens or 0
+        # The parts are clamped to their whole, so that no sender's nonsense makes a class negative.
+        sums[3] += max((usage.input_tokens or 0) - read - write, 0)
+        sums[4] += read
+        sums[5] += write
+        sums[6] += max((usage.output_tokens or 0) - reasoning, 0)
+        sums[7] += reasoning
+        sums[9] += is_unpriced(step)
     sums[8] += step.cost_nanos or 0
-    sums[9] += is_unpriced(step)
     sums[10] += step.ended_ns - step.started_ns
 
 

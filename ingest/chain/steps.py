@@ -4,7 +4,7 @@ import itertools
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import attrgetter
 
 from ingest.dialects.kinds import hands_over
@@ -317,20 +317,22 @@ class _Executions:
     """The spans that may carry out a request: tools, hand-offs and agents used as tools; each is taken once."""
 
     def __init__(self, nodes: Sequence[Node]) -> None:
+        self._nodes = nodes
         self._by_id: dict[str, list[Node]] = {}
-        self._by_name: dict[str, deque[Node]] = {}
         self._taken: set[int] = set()
         for node in nodes:
-            if node.absorbed:
-                continue
-            facts = node.facts
-            if facts.tool_call_id is not None and node.kind != "llm":
-                self._by_id.setdefault(facts.tool_call_id, []).append(node)
-            for name in _names_of(node):
-                known = self._by_name.get(name)
-                if known is None:
-                    known = self._by_name[name] = deque()
-                known.append(node)
+            call_id = node.facts.tool_call_id
+            if call_id is not None and node.kind != "llm" and not node.absorbed:
+                self._by_id.setdefault(call_id, []).append(node)
+
+    @cached_property
+    def _by_name(self) -> dict[str, deque[Node]]:
+        """The spans by the names under which they may be asked for. In most traces every request finds its span by its id."""
+        found: dict[str, deque[Node]] = {}
+        for node in self._nodes:
+            for name in () if node.absorbed else _names_of(node):
+                found.setdefault(name, deque()).append(node)
+        return found
 
     def take(self, request: ToolRequest, asker: Node) -> Sequence[Node]:
         """Return the spans that carried out the request and mark them as taken; none where there is none."""

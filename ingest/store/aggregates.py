@@ -11,7 +11,7 @@ from sqlalchemy import Row, Select, and_, func, select
 
 from ingest.model import TraceSummary
 
-from .derive import clip
+from .clip import clip
 from .derived import branch_point, ledger, sign, summary, tally_day
 from .engine import Store
 from .lists import ListQuery, conditions_of, summary_of

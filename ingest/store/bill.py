@@ -14,9 +14,9 @@ from ingest.rates import Rates
 from .alert_model import Alert
 from .alert_schema import alert
 from .alertbook import struct_of
+from .clip import clip
 from .costs import is_of_people
 from .cube import hours_of
-from .derive import clip
 from .derived import finding, ledger, price, rollup_people, summary, tally_day
 from .engine import Store
 from .lists import summary_of

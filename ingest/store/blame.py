@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import Connection, Select, and_, func, select
 
 from .alert_model import Alert, AlertRun
-from .derive import clip
+from .clip import clip
 from .derived import rollup_hour, run, summary
 from .guilty import Guilt, Key, Look, failed_step, guilty_steps, largest_step, longest_step
 from .samples import WANTED_ENDS

@@ -11,7 +11,7 @@ from .alert_model import Alert, AlertRun
 from .alert_schema import spend_minute
 from .alertbook import runs_of_alert, struct_of
 from .blame import Share, contributing_runs, spend_split
-from .derive import clip
+from .clip import clip
 from .derived import rollup_hour, run
 
 _HOUR_NS = 3_600_000_000_000

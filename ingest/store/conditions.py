@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Exists, and_, exists, false, func, or_, select, true, tuple_
 
-from .derive import clip, fold
+from .clip import clip, fold
 from .derived import decision, ledger, option_set, reference, summary
 from .query import And, Chose, Comparison, Filter, Not, Or, StepMatch, UnknownField, Value
 from .schema import span

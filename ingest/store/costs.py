@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, case, func, select
 
+from .clip import clip
 from .cube import DIMENSIONS, HOURS_PER_DAY, PEOPLE, CubeQuery, bucket_of, hours_of, narrowed, parts_of_query, ranges_of
-from .derive import clip
 from .derived import LEDGER_SUMS, ledger, rollup_day, rollup_hour, rollup_people
 from .engine import Store
 from .query import BY, CostRow, CostTable, Spent, UnknownField

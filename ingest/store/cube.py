@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import ColumnElement, Table, and_, func, literal_column, select
 
-from .derive import clip
+from .clip import clip
 from .derived import LEDGER_DIMENSIONS, LEDGER_SUMS, ledger, rollup_day, rollup_hour, rollup_people, summary
 from .engine import Store
 from .query import UnknownField

@@ -16,14 +16,12 @@ from ingest.chain.summary import preview, summarise
 from ingest.findings import Finding
 from ingest.model import LedgerRow, Option, Run, Step, Totals, Trace
 
+from .clip import VALUE_BYTES, clip, clip_name, clip_optional, fold
 from .derived import finding
 from .long_chain import encode_chain
 from .tally import Branches, Tally, encode_tally, tally_of
 
 Row = tuple[object, ...]
-
-NAME_BYTES = 120
-"""Bound of every text that is part of a key or an index: PostgreSQL refuses index rows beyond 2,704 bytes."""
 
 _MOST = 2**53
 """Bound of every sum in a row, so that no sender's nonsense overflows the sums of sums."""
@@ -31,7 +29,6 @@ _MOST = 2**53
 _LEDGER_TEXTS = 10
 """The dimensions, the session and the user of a ledger row."""
 
-_VALUE_BYTES = 500
 _TEXT_BYTES = 2000
 
 
@@ -95,8 +92,8 @@ def _sign_of(row: Row) -> Sign:
 def _sign_row(key: tuple[int, bytes], trace: Trace, sign: Sign) -> Row:
     started_ns = next((run.started_ns for run in trace.runs if run.run_id == sign.run_id), trace.first_seen_ns)
     slot = key[1][-1] % _SIGN_SLOTS
-    place = (key[0], clip(sign.agent), clip(sign.name), int(sign.failed), slot)
-    return (*place, started_ns, key[1], sign.run_id, sign.span_id, clip(sign.words, _VALUE_BYTES))
+    place = (key[0], clip_name(sign.agent), clip_name(sign.name), int(sign.failed), slot)
+    return (*place, started_ns, key[1], sign.run_id, sign.span_id, clip(sign.words, VALUE_BYTES))
 
 
 def _branch_rows(project_id: int, branches: Branches) -> list[Row]:
@@ -122,53 +119,22 @@ def _finding(finding: Finding) -> Row:
         finding.run_id,
         finding.rule,
         finding.severity,
-        clip(finding.agent),
-        clip(finding.subject),
+        clip_name(finding.agent),
+        clip_name(finding.subject),
         float(finding.observed),
         float(finding.limit),
         finding.since_ns,
         finding.last_ns,
         b"".join(finding.spans[:_SPANS_SHOWN]),
-        clip(finding.sentence, _VALUE_BYTES),
-        clip(finding.detail, _VALUE_BYTES),
+        clip(finding.sentence, VALUE_BYTES),
+        clip(finding.detail, VALUE_BYTES),
         None if finding.wasted_nanos is None else _bounded(finding.wasted_nanos),
         finding.wasted_ns,
     )
 
 
-def clip(text: str, limit: int = NAME_BYTES) -> str:
-    """Cut a text to so many bytes of UTF-8, and make it storable: no NUL, no lone surrogates."""
-    if text.isascii() and "\0" not in text:
-        return text if len(text) <= limit else text[:limit]
-    data = text.replace("\0", "\ufffd").encode("utf-8", "replace")
-    return data[:limit].decode("utf-8", "ignore")
-
-
-class _Names(dict[str | None, str | None]):
-    """Names clipped before, None for none. They come on span after span, and to look at each again takes more than to look it up."""
-
-    _MOST = 10_000
-
-    def __missing__(self, text: str | None) -> str | None:
-        clipped = None if text is None else clip(text)
-        if text is None or len(text) <= NAME_BYTES:
-            if len(self) >= self._MOST:
-                self.clear()
-            self[text] = clipped
-        return clipped
-
-
-clip_name: Callable[[str | None], str | None] = _Names().__getitem__
-"""Cut a name as ``clip`` does; None stays None."""
-
-
-def _clip(text: str | None, limit: int = NAME_BYTES) -> str | None:
-    return None if text is None else clip(text, limit)
-
-
-def fold(value: str) -> str:
-    """Return what two values share that differ in case only."""
-    return clip(value.casefold(), _VALUE_BYTES)
+def _clip_text(text: str | None) -> str | None:
+    return None if text is None else clip(text, _TEXT_BYTES)
 
 
 def _summary(key: Row, trace: Trace) -> list[Row]:
@@ -184,19 +150,19 @@ def _summary(key: Row, trace: Trace) -> list[Row]:
             line.started_ns,
             line.ended_ns,
             None if line.ended_ns is None else line.ended_ns - line.started_ns,
-            clip(line.agent),
+            clip_name(line.agent),
             line.status,
             line.termination,
             line.termination_source,
             line.state,
-            *map(_clip, (line.service, line.version, line.environment, line.session_id, line.user_id)),
+            *map(clip_optional, (line.service, line.version, line.environment, line.session_id, line.user_id)),
             line.span_count,
             line.run_count,
             _bounded((totals.usage.input_tokens or 0) + (totals.usage.output_tokens or 0)),
             *_totals(totals),
             min(waits, default=None),
-            _clip(line.input, _TEXT_BYTES),
-            _clip(line.output, _TEXT_BYTES),
+            _clip_text(line.input),
+            _clip_text(line.output),
         )
     ]
 
@@ -220,19 +186,19 @@ def _run(key: Row, run: Run) -> Row:
         run.parent_run_id,
         run.started_ns,
         run.ended_ns,
-        clip(run.agent),
+        clip_name(run.agent),
         run.status,
         ending.reason,
         ending.source,
-        _clip(preview(ending.detail), _TEXT_BYTES),
-        *map(_clip, (run.service, run.version, run.environment, run.session_id, run.user_id)),
+        _clip_text(preview(ending.detail)),
+        *map(clip_optional, (run.service, run.version, run.environment, run.session_id, run.user_id)),
         *_totals(run.totals),
         run.budget_tokens,
         run.budget_nanos,
         run.budget_steps,
         run.lost_after_ns if run.status == "running" else None,
-        _clip(preview(run.input), _TEXT_BYTES),
-        _clip(preview(run.output), _TEXT_BYTES),
+        _clip_text(preview(run.input)),
+        _clip_text(preview(run.output)),
     )
 
 
@@ -263,11 +229,11 @@ def _decision(key: Row, run: Run, step: Step, set_hash: bytes) -> Row:
         step.span_id,
         step.index,
         step.started_ns,
-        clip(run.agent),
-        clip(made.chosen, _VALUE_BYTES),
+        clip_name(run.agent),
+        clip(made.chosen, VALUE_BYTES),
         made.source,
-        _clip(preview(made.question), _TEXT_BYTES),
-        _clip(preview(made.because), _TEXT_BYTES),
+        _clip_text(preview(made.question)),
+        _clip_text(preview(made.because)),
         set_hash,
     )
 
@@ -279,7 +245,7 @@ def option_hash(options: Sequence[Option]) -> bytes:
 
 def _options(project_id: object, set_hash: bytes, options: Iterable[Option]) -> list[Row]:
     return [
-        (project_id, set_hash, place, clip(option.name, _VALUE_BYTES), _clip(preview(option.because), _TEXT_BYTES), option.score)
+        (project_id, set_hash, place, clip(option.name, VALUE_BYTES), _clip_text(preview(option.because)), option.score)
         for place, option in enumerate(options)
     ]
 
@@ -289,7 +255,7 @@ def _ledger_row(entry: LedgerRow, price_version: PriceVersion) -> Row:
     texts, sums = rest[:_LEDGER_TEXTS], rest[_LEDGER_TEXTS:]
     if max(sums) >= _MOST or min(sums) <= -_MOST:
         sums = list(map(_bounded, sums))
-    return (run_id, hour, *map(clip, texts), *sums, price_version(entry.provider, entry.model, hour))
+    return (run_id, hour, *map(clip_name, texts), *sums, price_version(entry.provider, entry.model, hour))
 
 
 def _references(key: Row, runs: Iterable[Run]) -> set[Row]:
@@ -300,4 +266,4 @@ def _references(key: Row, runs: Iterable[Run]) -> set[Row]:
         if run.user_id:
             found.add(("user", "", run.user_id))
         found.update(("reference", name, value) for name, value in run.references.items())
-    return {(*key, kind, clip(name), clip(value, _VALUE_BYTES), fold(value)) for kind, name, value in found}
+    return {(*key, kind, clip_name(name), clip(value, VALUE_BYTES), fold(value)) for kind, name, value in found}

@@ -5,6 +5,7 @@ whatever came twice, late or was linked again.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import add, sub
 
 from sqlalchemy import ColumnElement, Table, func, literal_column, select
 
@@ -31,7 +32,8 @@ def move_rollups(tx: Transaction, old: Sequence[Row], new: Sequence[Row]) -> Non
     hours = _difference(old, new, _of_calls)
     days: dict[Row, list[int]] = {}
     for (project_id, hour, *dimensions), sums in hours.items():
-        _add(days.setdefault((project_id, hour // _HOURS_PER_DAY, *dimensions), [0] * len(LEDGER_SUMS)), sums)
+        day = days.setdefault((project_id, hour // _HOURS_PER_DAY, *dimensions), [0] * len(LEDGER_SUMS))
+        day[:] = map(add, day, sums)
     _apply(tx, rollup_hour, hours)
     _apply(tx, rollup_day, days)
     _apply(tx, rollup_people, _difference(old, new, _of_people))
@@ -56,21 +58,14 @@ _RUN, _COMPLETED = "run", "completed"
 
 def _difference(old: Iterable[Row], new: Iterable[Row], part: Callable[[Row], tuple[Row, Sequence[int]]]) -> dict[Row, list[int]]:
     moved: dict[Row, list[int]] = {}
-    for rows, sign in ((new, 1), (old, -1)):
+    for rows, how in ((new, add), (old, sub)):
         for row in rows:
             key, numbers = part(row)
             sums = moved.get(key)
             if sums is None:
-                moved[key] = [sign * number for number in numbers]
-            else:
-                _add(sums, numbers, sign)
+                sums = moved[key] = [0] * len(numbers)
+            sums[:] = map(how, sums, numbers)
     return moved
-
-
-def _add(sums: list[int], more: Sequence[int], sign: int = 1) -> None:
-    for place, number in enumerate(more):
-        if number:
-            sums[place] += sign * number
 
 
 def _apply(tx: Transaction, table: Table, moved: Mapping[Row, Sequence[int]]) -> None:

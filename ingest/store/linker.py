@@ -85,12 +85,14 @@ def link_traces(store: Store, keys: Collection[TraceKey], now_ns: int, rules: Ru
     """Link traces; what is not in the store is passed over. Raises ``StoreBusy`` where the store cannot be written now."""
     report = LinkReport()
     batch: list[_Linked] = []
+    spans = 0
     for group in _groups(sorted(set(keys))):
         for one in _derive_group(store, group, now_ns, rules, report):
             batch.append(one)
-            if len(batch) >= BATCH_TRACES or sum(linked.spans for linked in batch) >= BATCH_SPANS:
+            spans += one.spans
+            if len(batch) >= BATCH_TRACES or spans >= BATCH_SPANS:
                 _write_or_split(store, batch, rules.prices, report)
-                batch = []
+                batch, spans = [], 0
     _write_or_split(store, batch, rules.prices, report)
     return report
 

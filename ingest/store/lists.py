@@ -12,8 +12,8 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Row, and_, func, l
 
 from ingest.model import Totals, TraceSummary, Usage
 
+from .clip import fold
 from .conditions import Conditions, is_narrow
-from .derive import fold
 from .derived import reference, summary, tombstone
 from .engine import Store
 from .query import Filter, Found, Order

@@ -12,7 +12,8 @@ from ingest.chain.summary import preview
 from ingest.model import Decision, LogRecord
 
 from .chunks import unpack_logs
-from .derive import clip, option_hash
+from .clip import clip
+from .derive import option_hash
 from .derived import decision, run
 from .schema import log_chunk, log_record, trace
 

@@ -8,7 +8,7 @@ import msgspec
 from ingest.model import LogRecord, Span
 
 from .chunks import Chunk, RankedSpan, pack_logs, pack_spans
-from .derive import clip_name
+from .clip import clip_name, clip_optional
 
 SpanRow = tuple[int, bytes, bytes, int, int, str, str, str | None, str | None, str | None, int, bytes, int, int]
 """A row of ``span`` without its segment, in the order of its columns."""
@@ -90,10 +90,10 @@ def _span_rows(project_id: int, trace_id: bytes, chunk_id: bytes, ranked: Sequen
             span.start_ns,
             span.end_ns,
             facts.kind,
-            clip_name(span.name) or "",
-            clip_name(facts.service),
-            clip_name(facts.response_model or facts.request_model),
-            clip_name(facts.tool_name),
+            clip_name(span.name),
+            clip_optional(facts.service),
+            clip_optional(facts.response_model or facts.request_model),
+            clip_optional(facts.tool_name),
             _ERROR if facts.failed else span.status_code,
             chunk_id,
             place,

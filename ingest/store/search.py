@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import BigInteger, Connection, Integer, LargeBinary, Select, cast, column, func, literal, literal_column, select, table
 
 from ingest.chain.steps import error_text, in_order
-from ingest.model import Facts, StoredSpan, Trace
+from ingest.model import Decision, Facts, StoredSpan, Trace
 
 from .bulk import Row, Transaction, marks
 from .chunks import compress, decompress
@@ -27,6 +27,7 @@ Texts = tuple[str | None, str | None, str | None, str | None, str | None]
 """The texts of one span, in the order of ``FIELDS``."""
 
 _NOTHING: Texts = (None, None, None, None, None)
+_NOT_ASKED = (None, None)
 
 # Of one span at most about 4 KiB are indexed. Indexing costs 40 ns a byte, so the bounds follow what people look for:
 # words of thoughts and answers, the head of results.
@@ -59,12 +60,14 @@ def documents(spans: Sequence[StoredSpan], trace: Trace) -> dict[bytes, Texts]:
         facts = span.facts
         if facts.announce is not None:
             continue
-        thought = _thought(facts)
-        output = facts.output if facts.kind == "llm" else said.get(span.span_id)
-        question, references = asked.get(span.span_id, (None, None))
-        tool, error = _tool(facts, references), _cut(error_text(facts) if _tells_error(facts) else None, _TOOL_CHARS)
+        span_id, made = span.span_id, facts.decision
+        thought = facts.thought if made is None or made.source != "declared" else _thought(facts, made)
+        output = facts.output if facts.kind == "llm" else said.get(span_id)
+        question, references = asked.get(span_id, _NOT_ASKED)
+        tool = _tool(facts, references)
+        error = error_text(facts)[:_TOOL_CHARS] if facts.tool_error or facts.error_message or facts.error_type else None
         if thought or question or output or tool or error:
-            docs[span.span_id] = (_cut(thought, _THOUGHT_CHARS), question, _cut(output, _OUTPUT_CHARS), tool, error)
+            docs[span_id] = (_cut(thought, _THOUGHT_CHARS), question, _cut(output, _OUTPUT_CHARS), tool, error)
     here = {span.span_id for span in spans}
     for run_id, (question, references) in asked.items():
         # A run still open is found by what it was asked as well.
@@ -88,25 +91,19 @@ def _run_texts(trace: Trace) -> tuple[dict[bytes, tuple[str | None, str | None]]
     return asked, said
 
 
-def _thought(facts: Facts) -> str | None:
-    made = facts.decision
-    if made is None or made.source != "declared":
-        return facts.thought
+def _thought(facts: Facts, made: Decision) -> str | None:
+    """Return what was thought on the way to a declared decision."""
     return " ".join(part for part in (facts.thought, made.question, made.because) if part) or None
 
 
 def _tool(facts: Facts, references: str | None) -> str | None:
     arguments, result = facts.tool_arguments, facts.tool_result
+    if (arguments is None and result is None) or facts.kind in ("agent", "part"):
+        return references[:_TOOL_CHARS] if references else None
     if arguments is not None and not isinstance(arguments, str):
         arguments = msgspec.json.encode(arguments).decode()
-    if facts.kind in ("agent", "part"):
-        arguments = result = None
     parts = [part[:_TOOL_CHARS] for part in (arguments, result, references) if part]
     return "\n".join(parts) or None
-
-
-def _tells_error(facts: Facts) -> bool:
-    return bool(facts.tool_error or facts.error_message or facts.error_type)
 
 
 def _cut(value: str | None, chars: int) -> str | None:
@@ -203,10 +200,11 @@ def _next_block(tx: Transaction, project_id: int) -> int:
 
 def _add_blocks(tx: Transaction, project_id: int, added: Iterable[tuple[bytes, _Block]]) -> None:
     rows: list[Row] = []
-    indexed: list[_Entry] = []
+    indexed: list[tuple[int, str]] = []
     for number, (trace_id, block) in enumerate(added, _next_block(tx, project_id)):
         rows.append((number, project_id, trace_id, block.packed_ids, block.packed_texts))
-        indexed.extend(_Entry((number << _PLACE_BITS | place) << _FIELD_BITS, *item) for place, item in enumerate(block.texts))
+        for doc_id, (_, texts) in enumerate(block.texts, number << _PLACE_BITS):
+            indexed += _rows_of(doc_id << _FIELD_BITS, texts)
     tx.insert(search_doc.name, search_doc.c.keys(), rows)
     _index(tx, indexed)
 
@@ -215,7 +213,7 @@ def _replace_entries(tx: Transaction, entries: Sequence[_Entry], texts: Mapping[
     """Give some of a trace's entries other texts in their place; a block without any text left goes."""
     old = [entry for entry in entries if entry.span_id in texts]
     _unindex(tx, old)
-    _index(tx, [entry._replace(texts=texts[entry.span_id]) for entry in old])
+    _index(tx, _rows([entry._replace(texts=texts[entry.span_id]) for entry in old]))
     touched = {entry.doc_id >> _DOC_SHIFT for entry in old}
     blocks: dict[int, list[_Entry]] = {block: [] for block in touched}
     for entry in entries:
@@ -241,11 +239,15 @@ def _span_at(span_ids: bytes, place: int) -> bytes:
 
 
 def _rows(entries: Iterable[_Entry]) -> list[tuple[int, str]]:
-    return [(entry.doc_id | field, body) for entry in entries for field, body in enumerate(entry.texts) if body]
+    return [row for entry in entries for row in _rows_of(entry.doc_id, entry.texts)]
 
 
-def _index(tx: Transaction, entries: Iterable[_Entry]) -> None:
-    rows = _rows(entries)
+def _rows_of(doc_id: int, texts: Texts) -> list[tuple[int, str]]:
+    """Return the texts of a span by the ids under which they are indexed."""
+    return [(field, body) for field, body in enumerate(texts, doc_id) if body]
+
+
+def _index(tx: Transaction, rows: Sequence[tuple[int, str]]) -> None:
     if tx.dialect == "sqlite":
         tx.many("INSERT INTO search_fts (rowid, body) VALUES (?, ?)", rows)
     else:

@@ -3,7 +3,8 @@
 As with the bill: after each transaction the daily sums equal those of all tallies, whatever came twice, late or was linked again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import add, sub
 
 from .bulk import Row, Transaction, marks, take_turn, transaction
 from .derived import branch_point, sign, tally, tally_day
@@ -28,24 +29,23 @@ def move_tallies(tx: Transaction, old: Iterable[Row], new: Iterable[tuple[int, T
     """Move the daily sums by the difference between tallies that went, by their rows, and those of projects' traces that came."""
     moved: Sums = {}
     for project_id, came in new:
-        _add(moved, project_id, came, 1)
+        _move(moved, project_id, came, add)
     for project_id, _, data in old:
-        _add(moved, project_id, decode_tally(data), -1)
+        _move(moved, project_id, decode_tally(data), sub)
     changed = sorted((*key, *sums) for key, sums in moved.items() if any(sums))
     tx.insert(tally_day.name, tally_day.c.keys(), changed, _ADD)
     tx.many(_DELETE_NOTHING, [row[: len(_KEYS)] for row in changed if row[len(_KEYS)] < 0])
 
 
-def _add(moved: Sums, project_id: int, found: Tally, direction: int) -> None:
+def _move(moved: Sums, project_id: int, found: Tally, how: Callable[[int, int], int]) -> None:
+    """Add a tally to sums, or take it away from them."""
+    day = found.day
     for one in found.entries:
-        key = (project_id, one.topic, found.day, one.agent, one.a, one.b, one.c)
+        key = (project_id, one.topic, day, one.agent, one.a, one.b, one.c)
         sums = moved.get(key)
         if sums is None:
-            moved[key] = [direction * number for number in one.sums]
-            continue
-        for place, number in enumerate(one.sums):
-            if number:
-                sums[place] += direction * number
+            sums = moved[key] = [0] * len(one.sums)
+        sums[:] = map(how, sums, one.sums)
 
 
 def read_tallies(tx: Transaction, project_id: int, trace_ids: Sequence[bytes]) -> list[Row]:
@@ -79,7 +79,7 @@ def rebuild_tallies(store: Store, project_id: int) -> bool:
         take_turn(tx)
         truth: Sums = {}
         for _, _, data in tx.rows(f"SELECT project_id, trace_id, entries FROM {tally.name} WHERE project_id = ?", (project_id,)):
-            _add(truth, project_id, decode_tally(data), 1)
+            _move(truth, project_id, decode_tally(data), add)
         wanted = sorted((*key, *sums) for key, sums in truth.items())
         columns = ", ".join(tally_day.c.keys())
         stored = sorted(tx.rows(f"SELECT {columns} FROM {tally_day.name} WHERE project_id = ?", (project_id,)))

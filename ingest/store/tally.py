@@ -9,8 +9,9 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import islice
 from math import log2
-from operator import itemgetter
+from operator import add, itemgetter
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from ingest.chain.steps import in_order
 from ingest.model import Decision, Run, Step, Trace, TraceSummary
 
 from .chunks import compress, decompress
+from .clip import clip_name
 
 TALLY_SUMS = ("traces", "times", "failed", "repeats", "length_ns", "wasted_ns", "nanos")
 """What is summed. Of a tool: calls, failed ones, such as had been made before with the same answer, their time, and what the
@@ -33,7 +35,6 @@ _LARGEST = 2**53
 
 _MOST_ENTRIES = 400
 """Kinds of things that one trace adds: one that has more adds the rest to none."""
-_NAME_BYTES = 120
 _MOST_SHAPES = 8
 """Shapes of arguments of one tool in one trace; further ones are all ``…``."""
 _MOST_KEYS = 12
@@ -81,13 +82,6 @@ class Branch:
     varies: bool
 
 
-def clip_name(text: str, limit: int = _NAME_BYTES) -> str:
-    """Cut a name to what a key may hold."""
-    if text.isascii() and len(text) <= limit and "\0" not in text:
-        return text
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
-
-
 def encode_tally(tally: Tally) -> bytes:
     """Return a tally as it is stored: compressed, because a row of more than a kilobyte takes pages of its own."""
     return compress(msgspec.msgpack.encode(tally))
@@ -111,9 +105,7 @@ class _Adder:
             if len(self.sums) < _MOST_ENTRIES:
                 self.sums[key] = [1, *more]
             return
-        for place, number in enumerate(more, 1):
-            if number:
-                sums[place] += number
+        sums[1:] = map(add, sums[1:], more)
 
 
 def tally_of(trace: Trace, line: TraceSummary, signs: Iterable[tuple[str, str, int, int]], branches: "Branches") -> Tally:
@@ -205,7 +197,7 @@ def shape_of(arguments: Any) -> str:
     """Return the shape of a call's arguments: their names and kinds, in the order of names."""
     if not isinstance(arguments, dict):
         return "" if arguments is None else _kind_word(type(arguments))
-    return _shape(tuple((str(key)[:30], type(value)) for key, value in list(arguments.items())[: _MOST_KEYS + 1]))
+    return _shape(tuple([(str(key)[:30], type(value)) for key, value in islice(arguments.items(), _MOST_KEYS + 1)]))
 
 
 @lru_cache(maxsize=4_096)

@@ -5,7 +5,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 
-from ingest.store.derive import clip
+from ingest.store.clip import clip
 from ingest.store.samples import CallCount
 from webui.analysis.detectors.model import Seen
 

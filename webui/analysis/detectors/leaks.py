@@ -20,24 +20,23 @@ _CONTEXT = 30
 class _Secret(NamedTuple):
     name: str
     pattern: re.Pattern[str]
-    sign: str
-    """A text that every match holds: most texts need no second look."""
     severity: Severity = "warning"
 
 
-_SECRETS = (
-    _Secret("a private key", re.compile(r"-----BEGIN (?:[A-Z]{2,12} ){0,3}PRIVATE KEY-----"), "PRIVATE KEY", "critical"),
-    _Secret("a JSON web token", re.compile(r"\beyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,2000}"), "eyJ"),
-    _Secret("an API key", re.compile(r"\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{20,200}"), "sk-"),
-    _Secret("an API key", re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), "IA"),
-    _Secret("an API key", re.compile(r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b"), "gh"),
-    _Secret("an API key", re.compile(r"\bAIza[0-9A-Za-z_-]{35}"), "AIza"),
-    _Secret("an API key", re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,200}"), "xox"),
-    _Secret("a social security number", re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-])"), "-"),
+_SECRETS = {
+    "PRIVATE KEY": _Secret("a private key", re.compile(r"-----BEGIN (?:[A-Z]{2,12} ){0,3}PRIVATE KEY-----"), "critical"),
+    "eyJ": _Secret("a JSON web token", re.compile(r"\beyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,2000}")),
+    "sk-": _Secret("an API key", re.compile(r"\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{20,200}")),
+    "IA": _Secret("an API key", re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
+    "gh": _Secret("an API key", re.compile(r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b")),
+    "AIza": _Secret("an API key", re.compile(r"\bAIza[0-9A-Za-z_-]{35}")),
+    "xox": _Secret("an API key", re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,200}")),
+    "-": _Secret("a social security number", re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-])")),
     # The digit first: where a text has none there is nothing to look behind.
-    _Secret("a payment card", re.compile(r"\d(?<![\w.-]\d)(?:[ -]?\d){12,18}(?![\w-])"), ""),
-    _Secret("an internal address", re.compile(r"\bhttps?://(?:[\w-]{1,63}\.){1,5}(?:internal|corp|local|lan|intranet)\b"), "://"),
-)
+    "": _Secret("a payment card", re.compile(r"\d(?<![\w.-]\d)(?:[ -]?\d){12,18}(?![\w-])")),
+    "://": _Secret("an internal address", re.compile(r"\bhttps?://(?:[\w-]{1,63}\.){1,5}(?:internal|corp|local|lan|intranet)\b")),
+}
+"""By a text that every match holds: most texts need no second look."""
 
 
 def leaks(seen: Seen) -> list[Finding]:
@@ -75,11 +74,11 @@ def _matches(text: str, canaries: Iterable[str]) -> Iterator[tuple[str, Severity
         at = text.find(canary) if canary else -1
         if at >= 0:
             yield "the canary", "critical", (at, at + len(canary))
-    for secret in _SECRETS:
-        if secret.sign in text:
-            match = secret.pattern.search(text)
-            if match is not None and (secret.name != "a payment card" or _is_card(match[0])):
-                yield secret.name, secret.severity, match.span()
+    for sign in filter(text.__contains__, _SECRETS):
+        secret = _SECRETS[sign]
+        match = secret.pattern.search(text)
+        if match is not None and (secret.name != "a payment card" or _is_card(match[0])):
+            yield secret.name, secret.severity, match.span()
 
 
 def _is_card(text: str) -> bool:
@@ -120,14 +119,15 @@ _ORDERS = (
     ),
 )
 
-_BY_SIGN = tuple((sign, order.pattern) for order in _ORDERS for sign in order.signs)
+_ORDER_BY_SIGN = {sign: order.pattern for order in _ORDERS for sign in order.signs}
 
 
 def _order_in(text: str) -> str | None:
     """Return what reads like an instruction in a text."""
     low = text[:_MOST_CHARS].lower()
-    for sign, pattern in _BY_SIGN:
-        if sign in low and (match := pattern.search(low)) is not None:
+    for sign in filter(low.__contains__, _ORDER_BY_SIGN):
+        match = _ORDER_BY_SIGN[sign].search(low)
+        if match is not None:
             return match[0]
     return None
 
