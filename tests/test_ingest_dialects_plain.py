@@ -1,5 +1,6 @@
 """Messages read in one go, or told from their head, are those that the reader of all shapes reads."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -55,9 +56,24 @@ def test_what_is_told_from_the_head_is_what_the_whole_says(message: dict[str, An
         assert whole.name is None or own_name is None
 
 
-@given(st.lists(_messages, max_size=4), st.sampled_from([None, "Refund?"]))
-def test_what_is_new_is_the_same_however_it_is_read(messages: list[dict[str, Any]], own_name: str | None) -> None:
-    assert read_fresh(msgspec.json.encode(messages).decode(), own_name) == read_fresh(messages, own_name)
+_talk = st.lists(_messages, max_size=6)
+_PLAIN_OWN = {"role": "assistant", "content": "I look."}
+
+
+@given(st.one_of(_talk, _talk.map(lambda talk: [talk]), _talk.map(lambda talk: [{"messages": talk}])), st.sampled_from([None, "Refund?"]))
+@example([_PLAIN_OWN, {"role": "user", "content": [{"role": "user", "text": "a"}, {"role": "user", "text": "b"}]}], None)
+@example([{"role": "user", "content": '{"role": "user"}'}, _PLAIN_OWN, {"role": "tool", "content": '[{"role":'}], None)
+def test_what_is_new_is_the_same_however_it_is_read(messages: list[Any], own_name: str | None) -> None:
+    expected = read_fresh(messages, own_name)
+    assert read_fresh(msgspec.json.encode(messages).decode(), own_name) == expected
+    assert read_fresh(json.dumps(messages), own_name) == expected
+
+
+def test_the_end_of_a_long_talk_is_read_without_the_rest() -> None:
+    """What stands before may be anything, even no JSON: an emitter's history grows with each call, what is new does not."""
+    end = json.dumps([_PLAIN_OWN, {"role": "tool", "content": "42"}])
+    (fresh,) = read_fresh('[{"role": "user", ' + end[1:])
+    assert fresh.role == "tool"
 
 
 def test_the_conventions_own_messages_are_read_in_one_go() -> None:

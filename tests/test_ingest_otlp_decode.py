@@ -344,6 +344,17 @@ def _nest(kind: str, value: bytes, js: str) -> tuple[bytes, str]:
     return _field(6, _field(1, _field(1, b"k") + _field(2, value))), f'{{"kvlistValue":{{"values":[{{"key":"k","value":{js}}}]}}}}'
 
 
+def test_a_span_whose_mended_attribute_is_still_broken_fails_alone() -> None:
+    """Its text can be mended, what stands around it cannot: a field of number 0."""
+    pair = _field(9, b"\n\x01\xff\x12\x02\x00\x0f")
+    body = _field(1, _field(2, _field(2, pb_span(1).SerializeToString() + pair) + _field(2, pb_span(2).SerializeToString())))
+    decoded = otlp_protobuf.decode_traces(body, NOW)
+
+    assert [span.span_id for span in decoded.spans] == [bytes(pb_span(2).span_id)]
+    assert decoded.rejected == 1
+    assert list(decoded.problems) == ["resource_spans[0].scope_spans[0].spans[0]: it cannot be parsed."]
+
+
 def test_a_million_attributes_are_cut_to_a_bound() -> None:
     """Attributes, events and links beyond the bound are dropped, counted and named."""
     pair = _field(9, _field(1, b"k") + _field(2, b""))

@@ -4,6 +4,7 @@ One reader serves all shapes, because emitters mix them: GenAI parts, OpenAI's m
 blocks, Gemini's contents, LangChain's serialised objects, the AI SDK's parts, and flattened attributes unflattened before.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from ingest.model import ToolRequest, ToolResult
 from .parts import Message, is_parts, read_calls, read_part, read_result
 from .plain import has_role, is_plainly_own, read_plain
 from .printed import is_printed, printed_object, printed_role, printed_words
-from .values import MASK, MOST_ITEMS, numbered, open_item, parse, parse_items, unwrap, word
+from .values import MASK, MOST_ITEMS, last_items, numbered, open_item, parse, parse_items, unwrap, word
 
 _MOST_PARTS = 2_000
 
@@ -69,20 +70,33 @@ def read_messages(value: Any) -> list[Message]:
 
 def read_fresh(value: Any, own_name: str | None = None) -> list[Message]:
     """Return the messages after the last one that the model itself said. Only these are read, from the end backwards."""
+    last = last_items(value)
+    if last is not None:
+        fresh, found_own = _after_own(last, own_name)
+        if found_own:
+            return fresh
+    return _after_own(_items(value), own_name)[0]
+
+
+def _after_own(items: Sequence[Any], own_name: str | None) -> tuple[list[Message], bool]:
+    """Return the messages after the model's own last one, and whether there is one."""
     fresh: list[Message] = []
-    for item in reversed(_items(value)):
+    found_own = False
+    for item in reversed(items):
         # The last one is hardly ever its own, and would only be read twice.
-        if fresh and is_plainly_own(item, own_name):
+        found_own = bool(fresh) and is_plainly_own(item, own_name)
+        if found_own:
             break
         message = read_message(item)
         # Told from its own words by their name, where several agents talk.
-        if message.is_own and (message.name is None or own_name is None or message.name == own_name):
+        found_own = message.is_own and (message.name is None or own_name is None or message.name == own_name)
+        if found_own:
             break
         fresh.append(message)
         if len(fresh) >= _MOST_PARTS:
             break
     fresh.reverse()
-    return fresh
+    return fresh, found_own
 
 
 def _items(value: Any) -> list[Any]:

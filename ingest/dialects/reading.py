@@ -87,7 +87,8 @@ def _holds(field: str) -> int:
 
 def gather(span: Span, attributes: Mapping[str, Any], table: KeyTable) -> Reading:
     """Return the values of a span's (or one of its events' or log records') attributes by field."""
-    return (_read_as_before(span, attributes, table) if len(attributes) <= _MOST_IN_LAYOUT else None) or _walk(span, attributes, table)
+    reading = _read_as_before(span, attributes, table) if len(attributes) <= _MOST_IN_LAYOUT else None
+    return reading if reading is not None else _walk(span, attributes, table)
 
 
 def _walk(span: Span, attributes: Mapping[str, Any], table: KeyTable) -> Reading:

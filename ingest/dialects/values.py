@@ -136,6 +136,26 @@ def parse_items(value: Any) -> list[Any]:
     return [] if found is None or found == "" else [found]
 
 
+def last_items(value: Any) -> list[Any] | None:
+    """Return the last members of JSON of a list of messages, unread, without reading those before; None where all have to be read.
+
+    A call's messages repeat all that was said before it. The sign that is looked for is in no text, where quotation marks are
+    escaped; and what begins inside another message does not end with the list.
+    """
+    if type(value) is not str or value[:1] != "[":
+        return None
+    before = value.rfind(_MESSAGE, 0, max(value.rfind(_MESSAGE), 0))
+    if before <= 1:
+        return None
+    try:
+        return list(_decode_list("[" + value[before:]))
+    except UNREADABLE:
+        return None
+
+
+_MESSAGE = '{"role":'
+
+
 def open_item(item: Any) -> Any:
     """Return the value of a member from ``parse_items``."""
     if isinstance(item, msgspec.Raw):

@@ -119,27 +119,26 @@ class _Pairs(dict[bytes, tuple[str, Any]]):
 
     def __missing__(self, data: bytes) -> tuple[str, Any]:
         """Read an attribute that is not kept. Raises ``Remarkable``, ``DecodeError``."""
-        pair: tuple[str, Any] | None = _text_pair(data)
+        size = len(data)
+        pair = _text_pair(data, size) if size >= _SHORTEST else None
         if pair is None:
             pair = _any_pair(data)
             if _is_nested(pair[1]):
                 return pair
-        if len(data) <= self._LONGEST:
+        if size <= self._LONGEST:
             if len(self) >= self._MOST:
                 self.clear()
             self[data] = pair
         return pair
 
 
-def _text_pair(data: bytes) -> tuple[str, str] | None:
+def _text_pair(data: bytes, size: int) -> tuple[str, Any] | None:
     """Return an attribute that is a text of up to 16 KB, written as every exporter does: the key, the value, nothing else.
 
     To have it parsed would take two thirds longer: the parser is made for messages, not for one text. None for all others.
     """
-    if len(data) < _SHORTEST:
-        return None
     at = 2 + data[1]
-    key, head = _KEYS[data[:at]], _HEADS[len(data) - at]
+    key, head = _KEYS[data[:at]], _HEADS[size - at]
     if key is None or head is None or not data.startswith(head, at):
         return None
     try:

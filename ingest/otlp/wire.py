@@ -9,6 +9,7 @@ from collections import Counter
 from functools import cache
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from .decoded import MOST_ATTRIBUTES, MOST_LEVELS, NESTED_TOO_DEEPLY
@@ -39,9 +40,6 @@ class TooManyFields(Malformed):
 
 
 def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
-    if at + 1 < end and data[at] >= 0x80 > data[at + 1]:
-        # The size of nearly every span.
-        return data[at] & 0x7F | data[at + 1] << 7, at + 2
     value = shift = 0
     for place in range(at, min(end, at + _MOST_VARINT_BYTES)):
         byte = data[place]
@@ -67,7 +65,11 @@ def cut(data: bytes, start: int, end: int, most: int = MOST_FIELDS) -> list[Fiel
         else:
             tag, at = _varint(data, at, end)
         if tag & 7 == _BYTES:
-            size, at = _varint(data, at, end)
+            if at + 1 < end and data[at] >= 0x80 > data[at + 1]:
+                # The size of nearly every span.
+                size, at = data[at] & 0x7F | data[at + 1] << 7, at + 2
+            else:
+                size, at = _varint(data, at, end)
             if size > end - at:
                 raise Malformed("a field is longer than the message around it")
             if len(fields) == most:
@@ -169,9 +171,13 @@ def mend(data: bytes, descriptor: Descriptor) -> tuple[bytes, list[str]]:
 
 
 def _label(field: FieldDescriptor, content: bytes) -> str:
-    if field.message_type is KeyValue.DESCRIPTOR:
+    """Name what was mended. Raises ``Malformed`` where it is broken all the same."""
+    if field.message_type is not KeyValue.DESCRIPTOR:
+        return field.name
+    try:
         return f"{field.name}.{KeyValue.FromString(content).key}"
-    return field.name
+    except DecodeError as error:
+        raise Malformed("it cannot be parsed") from error
 
 
 def _head(number: int, size: int) -> bytes:
