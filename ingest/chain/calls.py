@@ -208,7 +208,7 @@ def _join_same_reply(calls: Iterable[Node]) -> None:
             if key[1] is None:
                 continue
             others = named.setdefault((key[0], key[1]), [])
-            known = next((other for other in others[-_MOST_TWINS:] if _meet(call, other)), None)
+            known = next((other for other in others[-_MOST_TWINS:] if _meet(call, other)), None) if others else None
             if known is None:
                 others.append(call)
             elif known is not call and not call.absorbed:
@@ -256,7 +256,7 @@ def _join_equal_twins(calls: list[Node]) -> None:
         if call.absorbed or call.kind != "llm" or usage is None or usage.input_tokens is None or usage.output_tokens is None:
             continue
         others = alike.setdefault((call.span.parent_span_id, _model(call.facts), usage.input_tokens, usage.output_tokens), [])
-        place = next((place for place, other in enumerate(others[:_MOST_TWINS]) if _are_twins(call, other)), None)
+        place = next((place for place, other in enumerate(others[:_MOST_TWINS]) if _are_twins(call, other)), None) if others else None
         if place is None:
             others.append(call)
         else:

@@ -5,6 +5,7 @@ Judged as a whole by the readiness page. Pure.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -108,16 +109,22 @@ _KINDS = {"retry": "retry", "fallback": "fallback", "repair": "repair", "breaker
 
 def _of_steps(run: Run, steps: Sequence[Step]) -> Iterator[Sign]:
     for step in steps:
-        words = step.error or step.output or step.name
-        if step.kind in _KINDS:
-            yield _sign(run, _KINDS[step.kind], step, words)
-        if step.kind == "guardrail":
+        kind = step.kind
+        if kind in _KINDS:
+            yield _sign(run, _KINDS[kind], step, step.error or step.output or step.name)
+        if kind == "guardrail":
             yield _sign(run, _guard_word(step), step, f"{step.name}: {step.output or step.error or 'passed'}")
-        named = step.tool.name if step.tool is not None else step.name
-        if step.kind in ("tool", "handoff", "agent") and _HUMAN.search(named):
-            yield _sign(run, "escalated", step, named)
+        if kind in ("tool", "handoff", "agent"):
+            named = step.tool.name if step.tool is not None else step.name
+            if _calls_people(named):
+                yield _sign(run, "escalated", step, named)
         if step.error and _LIMITED.search(step.error):
             yield _sign(run, "rate limited", step, step.error)
+
+
+@lru_cache(maxsize=1_000)
+def _calls_people(name: str) -> bool:
+    return _HUMAN.search(name) is not None
 
 
 def _guard_word(step: Step) -> str:

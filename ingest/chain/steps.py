@@ -186,13 +186,14 @@ def derive_decision(facts: Facts, tools: Sequence[str]) -> Decision | None:
     if not facts.tool_requests or not tools:
         return None
     chosen = tuple(dict.fromkeys(request.name for request in facts.tool_requests))
-    return Decision(chosen=", ".join(chosen), source="derived", alternatives=_options(tuple(tools), chosen))
+    offered = tuple(dict.fromkeys((*tools, *chosen)))
+    return Decision(chosen=", ".join(chosen), source="derived", alternatives=_options(offered))
 
 
 @lru_cache(maxsize=1024)
-def _options(offered: tuple[str, ...], chosen: tuple[str, ...]) -> list[Option]:
-    """Return what was offered, each once. The list is shared: an agent is offered the same tools at each of its calls."""
-    return [Option(name) for name in dict.fromkeys((*offered, *chosen))]
+def _options(offered: tuple[str, ...]) -> list[Option]:
+    """Return what was offered. The list is shared: an agent is offered the same tools at each of its calls."""
+    return [Option(name) for name in offered]
 
 
 class ToolBook:

@@ -14,7 +14,7 @@ from ingest.chain.signs import Sign, counted, signs_of
 from ingest.chain.steps import in_order
 from ingest.chain.summary import preview, summarise
 from ingest.findings import Finding
-from ingest.model import LedgerRow, Option, Run, Step, Totals, Trace
+from ingest.model import LedgerRow, Option, Run, Step, Totals, Trace, TraceSummary
 
 from .clip import VALUE_BYTES, clip, clip_name, clip_optional, fold
 from .derived import finding
@@ -63,8 +63,9 @@ def derive(project_id: int, trace: Trace, price_version: PriceVersion, inspect: 
     key = (project_id, trace.trace_id)
     branches = Branches()
     decisions, options = _decisions(key, trace, branches)
+    line = summarise(trace)
     rows: dict[str, list[Row]] = {
-        "summary": _summary(key, trace),
+        "summary": [] if line is None else [_summary(key, trace, line)],
         "run": [row for _, row in sorted({run.run_id: _run(key, run) for run in trace.runs}.items())],
         "decision": decisions,
         "ledger": [(*key, place, *_ledger_row(entry, price_version)) for place, entry in enumerate(ledger_rows(trace, ""))],
@@ -73,7 +74,6 @@ def derive(project_id: int, trace: Trace, price_version: PriceVersion, inspect: 
         "long_chain": [] if (kept := encode_chain(trace)) is None else [(*key, kept)],
     }
     signs = [*signs_of(trace), *map(_sign_of, rows["finding"])]
-    line = summarise(trace)
     tally = None if line is None else tally_of(trace, line, counted(signs), branches)
     rows["tally"] = [] if tally is None else [(*key, encode_tally(tally))]
     shown = [] if line is None else [_sign_row(key, trace, sign) for sign in signs]
@@ -137,34 +137,29 @@ def _clip_text(text: str | None) -> str | None:
     return None if text is None else clip(text, _TEXT_BYTES)
 
 
-def _summary(key: Row, trace: Trace) -> list[Row]:
-    line = summarise(trace)
-    if line is None:
-        return []
+def _summary(key: Row, trace: Trace, line: TraceSummary) -> Row:
     totals = line.totals
     waits = [run.lost_after_ns for run in trace.runs if run.status == "running" and run.lost_after_ns is not None]
-    return [
-        (
-            *key,
-            line.run_id,
-            line.started_ns,
-            line.ended_ns,
-            None if line.ended_ns is None else line.ended_ns - line.started_ns,
-            clip_name(line.agent),
-            line.status,
-            line.termination,
-            line.termination_source,
-            line.state,
-            *map(clip_optional, (line.service, line.version, line.environment, line.session_id, line.user_id)),
-            line.span_count,
-            line.run_count,
-            _bounded((totals.usage.input_tokens or 0) + (totals.usage.output_tokens or 0)),
-            *_totals(totals),
-            min(waits, default=None),
-            _clip_text(line.input),
-            _clip_text(line.output),
-        )
-    ]
+    return (
+        *key,
+        line.run_id,
+        line.started_ns,
+        line.ended_ns,
+        None if line.ended_ns is None else line.ended_ns - line.started_ns,
+        clip_name(line.agent),
+        line.status,
+        line.termination,
+        line.termination_source,
+        line.state,
+        *map(clip_optional, (line.service, line.version, line.environment, line.session_id, line.user_id)),
+        line.span_count,
+        line.run_count,
+        _bounded((totals.usage.input_tokens or 0) + (totals.usage.output_tokens or 0)),
+        *_totals(totals),
+        min(waits, default=None),
+        _clip_text(line.input),
+        _clip_text(line.output),
+    )
 
 
 def _totals(totals: Totals) -> Row:
