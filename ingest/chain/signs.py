@@ -141,8 +141,7 @@ def _of_models(run: Run, steps: Sequence[Step]) -> Iterator[Sign]:
         yield _sign(run, "degraded" if answered else "dead end", broken, run.output or words, failed=not answered)
     elif broken is not None:
         yield _sign(run, "recovered", broken, broken.error or "")
-    tried = any(step.kind in ("retry", "fallback") for step in steps)
-    if broken is not None and ending in ("llm_unavailable", "error") and not tried:
+    if broken is not None and ending in ("llm_unavailable", "error") and not any(step.kind in ("retry", "fallback") for step in steps):
         yield _sign(run, "not tried again", broken, broken.error or "", failed=True)
     if calls and calls[-1].finish_reason in _CUT and ending == "completed":
         yield _sign(run, "cut answer", calls[-1], "the last answer was cut short and passed on", failed=True)
@@ -150,7 +149,6 @@ def _of_models(run: Run, steps: Sequence[Step]) -> Iterator[Sign]:
 
 def _of_tools(run: Run, steps: Sequence[Step]) -> Iterator[Sign]:
     streak, last = 0, ""
-    broke = any(step.kind == "breaker" for step in steps) or run.termination.reason == "circuit_breaker"
     for step in steps:
         tool = step.tool
         if tool is None:
@@ -159,12 +157,16 @@ def _of_tools(run: Run, steps: Sequence[Step]) -> Iterator[Sign]:
             if step.error and _REJECTED.search(step.error):
                 yield _sign(run, "arguments refused", step, f"{tool.name}: {step.error}")
             streak, last = (streak + 1 if tool.name == last else 1), tool.name
-            if streak == _HAMMERED and not broke:
+            if streak == _HAMMERED and not _broke(run, steps):
                 yield _sign(run, "hammered", step, f"{tool.name} failed {streak} times in a row and was called again", failed=True)
         else:
             streak = 0
             if isinstance(tool.arguments, str) and tool.arguments.strip():
                 yield _sign(run, "unread arguments", step, f"{tool.name} took what is no JSON", failed=True)
+
+
+def _broke(run: Run, steps: Sequence[Step]) -> bool:
+    return run.termination.reason == "circuit_breaker" or any(step.kind == "breaker" for step in steps)
 
 
 def counted(signs: Iterable[Sign]) -> list[tuple[str, str, int, int]]:

@@ -185,9 +185,12 @@ def derive_decision(facts: Facts, tools: Sequence[str]) -> Decision | None:
     """Read a branch point from a call that was offered tools and asked for some."""
     if not facts.tool_requests or not tools:
         return None
-    chosen = tuple(dict.fromkeys(request.name for request in facts.tool_requests))
+    chosen = tuple(dict.fromkeys(map(_name, facts.tool_requests)))
     offered = tuple(dict.fromkeys((*tools, *chosen)))
     return Decision(chosen=", ".join(chosen), source="derived", alternatives=_options(offered))
+
+
+_name = attrgetter("name")
 
 
 @lru_cache(maxsize=1024)

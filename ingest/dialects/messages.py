@@ -65,7 +65,7 @@ def read_message(raw: Any) -> Message:
 
 def read_messages(value: Any) -> list[Message]:
     """Return the messages of a list, of JSON of one, of one message, or of a plain text."""
-    return [read_message(item) for item in _items(value)[:_MOST_PARTS]]
+    return list(map(read_message, _items(value)[:_MOST_PARTS]))
 
 
 def read_fresh(value: Any, own_name: str | None = None) -> list[Message]:
@@ -220,25 +220,36 @@ class Exchange(msgspec.Struct, gc=False):
 
     def hear(self, fresh: list[Message]) -> None:
         """Take in what the model was told; what is known already stays."""
-        if not self.asked:
-            self.asked = joined([text for message in fresh if message.role != "system" for text in message.texts])
-        if not self.results:
-            # Some tell that a tool answered and leave out what: there may be more of it elsewhere.
-            told = [result for message in fresh for result in message.results if result.call_id or result.result or result.is_error]
-            self.results = told[:MOST_ITEMS]
+        texts: list[str] = []
+        told: list[ToolResult] = []
+        for message in fresh:
+            if message.role != "system":
+                texts += message.texts
+            for result in message.results:
+                # Some tell that a tool answered and leave out what: there may be more of it elsewhere.
+                if result.call_id or result.result or result.is_error:
+                    told.append(result)
+        self.asked = self.asked or joined(texts)
+        self.results = self.results or told[:MOST_ITEMS]
 
     def reply(self, replies: list[Message]) -> None:
         """Take in what the model replied; what is known already stays."""
-        if not self.said:
-            self.said = joined([text for message in replies for text in message.texts])
-        if not self.thought:
-            self.thought = joined([text for message in replies for text in message.thoughts])
-        if not self.requests or all(request.call_id is None for request in self.requests):
-            asked = [request for message in replies for request in message.requests][:MOST_ITEMS]
-            if not self.requests or [one.name for one in asked] == [one.name for one in self.requests]:
-                self.requests = asked
+        texts: list[str] = []
+        thoughts: list[str] = []
+        requests: list[ToolRequest] = []
         for message in replies:
+            texts += message.texts
+            thoughts += message.thoughts
+            requests += message.requests
             self.finish_reason = self.finish_reason or message.finish_reason or None
+        self.said = self.said or joined(texts)
+        self.thought = self.thought or joined(thoughts)
+        if not self.requests:
+            self.requests = requests[:MOST_ITEMS]
+        elif all(request.call_id is None for request in self.requests):
+            asked = requests[:MOST_ITEMS]
+            if [one.name for one in asked] == [one.name for one in self.requests]:
+                self.requests = asked
 
 
 def joined(texts: list[str]) -> str | None:

@@ -15,8 +15,11 @@ _SEAM = "}{"
 
 def are_joined(requests: Sequence[ToolRequest]) -> bool:
     """Tell whether a request's arguments look like several objects one after another. Cheap: nothing is decoded."""
-    texts = [request.arguments for request in requests if type(request.arguments) is str]
-    return bool(texts) and any(_SEAM in text for text in texts)
+    for request in requests:
+        arguments = request.arguments
+        if type(arguments) is str and _SEAM in arguments:
+            return True
+    return False
 
 
 def separate(requests: Sequence[ToolRequest], offered: Sequence[str]) -> list[ToolRequest]:

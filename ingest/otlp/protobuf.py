@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from ingest.model import Event, Link, LogRecord, Resource, Scope, Span
 
 from .decoded import MOST_ATTRIBUTES, MOST_SPANS, DecodedLogs, DecodedSpans, TooLarge, Undecodable, bad_id
-from .protobuf_values import Remarkable, SpanParts, attributes_as_before, attributes_of, text_of, value_of
+from .protobuf_values import Remarkable, attributes_as_before, attributes_of, read_parts, text_of, value_of
 from .repair import cut_off, in_order, in_range, note, span_times
 from .wire import Field, Malformed, TooManyFields, cut, mend
 
@@ -83,9 +83,11 @@ def _items(body: bytes, name: str) -> Iterator[Item]:
             left -= len(fields) + 1
             if left < 0:
                 raise TooLarge(_TOO_MANY)
-            spans = (field for field in fields if field[0] == _ITEMS)
-            for span_place, (_, _, at, stop) in enumerate(spans):
-                yield f"{inside}.{name}[{span_place}]", body[at:stop], resource, scope, also_changed
+            span_place = 0
+            for number, _, at, stop in fields:
+                if number == _ITEMS:
+                    yield f"{inside}.{name}[{span_place}]", body[at:stop], resource, scope, also_changed
+                    span_place += 1
 
 
 def _cut(body: bytes, start: int, end: int, where: str) -> list[Field]:
@@ -171,7 +173,7 @@ def _read_span(data: bytes, sender: Sender, changed: list[str], now_ns: int) -> 
     """Return a span. Raises ``Malformed``."""
     if len(data) < _MENDED_BYTES:
         try:
-            parts: Any = SpanParts.FromString(data)
+            parts = read_parts(data)
             return _span(parts, attributes_as_before(parts.attributes), sender, changed.copy(), now_ns)
         except (DecodeError, Remarkable):
             pass

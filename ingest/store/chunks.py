@@ -162,14 +162,16 @@ def pack_spans(spans: Sequence[Span]) -> tuple[Chunk, list[RankedSpan]]:
     senders = _Senders()
     entries: list[_Entry] = []
     ranked: list[RankedSpan] = []
+    identity: list[bytes] = []
     for span in spans:
         resource, scope, checksum, sender = senders.place(span.resource, span.scope)
         packed = _encode(_pack_span(span))
+        rank = _rank(packed, checksum)
         entries.append(_Entry(resource, scope, msgspec.Raw(packed)))
-        ranked.append(RankedSpan(_rank(packed, checksum), _understand(span, sender)))
+        ranked.append(RankedSpan(rank, _understand(span, sender)))
+        identity += (span.span_id, rank.to_bytes(8, "big"))
     payload = _encode(_Payload(senders.resources, senders.scopes, entries))
-    identity = b"".join(item.span.span_id + item.rank.to_bytes(8, "big") for item in ranked)
-    return Chunk(_hash(identity), compress(payload), compress(_encode(ranked))), ranked
+    return Chunk(_hash(b"".join(identity)), compress(payload), compress(_encode(ranked))), ranked
 
 
 def pack_logs(records: Sequence[LogRecord]) -> tuple[Chunk, list[RankedLog]]:

@@ -85,7 +85,8 @@ def _run_texts(trace: Trace) -> tuple[dict[bytes, tuple[str | None, str | None]]
         question = run.input if run.input not in seen else None
         seen.add(run.input)
         asked[run.run_id] = (_cut(question, _INPUT_CHARS), " ".join(run.references.values()) or None)
-        if run.output and not any(step.kind == "llm" and step.output == run.output for step in in_order(run.steps)):
+        # Backwards: what a run answers is most often what its last call said.
+        if run.output and not any(step.kind == "llm" and step.output == run.output for step in reversed(in_order(run.steps))):
             said[run.run_id] = run.output if run.output not in seen else None
             seen.add(run.output)
     return asked, said
@@ -102,8 +103,9 @@ def _tool(facts: Facts, references: str | None) -> str | None:
         return references[:_TOOL_CHARS] if references else None
     if arguments is not None and not isinstance(arguments, str):
         arguments = msgspec.json.encode(arguments).decode()
-    parts = [part[:_TOOL_CHARS] for part in (arguments, result, references) if part]
-    return "\n".join(parts) or None
+    parts = list(filter(None, (arguments, result, references)))
+    whole = "\n".join(parts)
+    return (whole if len(whole) <= _TOOL_CHARS else "\n".join([part[:_TOOL_CHARS] for part in parts])) or None
 
 
 def _cut(value: str | None, chars: int) -> str | None:
@@ -204,7 +206,9 @@ def _add_blocks(tx: Transaction, project_id: int, added: Iterable[tuple[bytes, _
     for number, (trace_id, block) in enumerate(added, _next_block(tx, project_id)):
         rows.append((number, project_id, trace_id, block.packed_ids, block.packed_texts))
         for doc_id, (_, texts) in enumerate(block.texts, number << _PLACE_BITS):
-            indexed += _rows_of(doc_id << _FIELD_BITS, texts)
+            for field, body in enumerate(texts, doc_id << _FIELD_BITS):
+                if body:
+                    indexed.append((field, body))
     tx.insert(search_doc.name, search_doc.c.keys(), rows)
     _index(tx, indexed)
 
@@ -239,12 +243,8 @@ def _span_at(span_ids: bytes, place: int) -> bytes:
 
 
 def _rows(entries: Iterable[_Entry]) -> list[tuple[int, str]]:
-    return [row for entry in entries for row in _rows_of(entry.doc_id, entry.texts)]
-
-
-def _rows_of(doc_id: int, texts: Texts) -> list[tuple[int, str]]:
-    """Return the texts of a span by the ids under which they are indexed."""
-    return [(field, body) for field, body in enumerate(texts, doc_id) if body]
+    """Return texts by the ids under which they are indexed."""
+    return [(field, body) for entry in entries for field, body in enumerate(entry.texts, entry.doc_id) if body]
 
 
 def _index(tx: Transaction, rows: Sequence[tuple[int, str]]) -> None:

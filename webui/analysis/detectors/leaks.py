@@ -23,6 +23,10 @@ class _Secret(NamedTuple):
     severity: Severity = "warning"
 
 
+# The digit first: where a text has none there is nothing to look behind or ahead.
+_SOCIAL = re.compile(r"\d(?<![\w-]\d)(?<!9)(?!(?<=0)00|(?<=6)66)\d\d-(?!00)\d\d-(?!0000)\d{4}(?![\w-])")
+_CARD = re.compile(r"\d(?=[\d -]{12})(?<![\w.-]\d)(?:[ -]?\d){12,18}(?![\w-])")
+
 _SECRETS = {
     "PRIVATE KEY": _Secret("a private key", re.compile(r"-----BEGIN (?:[A-Z]{2,12} ){0,3}PRIVATE KEY-----"), "critical"),
     "eyJ": _Secret("a JSON web token", re.compile(r"\beyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,2000}")),
@@ -31,9 +35,8 @@ _SECRETS = {
     "gh": _Secret("an API key", re.compile(r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b")),
     "AIza": _Secret("an API key", re.compile(r"\bAIza[0-9A-Za-z_-]{35}")),
     "xox": _Secret("an API key", re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,200}")),
-    "-": _Secret("a social security number", re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-])")),
-    # The digit first: where a text has none there is nothing to look behind.
-    "": _Secret("a payment card", re.compile(r"\d(?<![\w.-]\d)(?:[ -]?\d){12,18}(?![\w-])")),
+    "-": _Secret("a social security number", _SOCIAL),
+    "": _Secret("a payment card", _CARD),
     "://": _Secret("an internal address", re.compile(r"\bhttps?://(?:[\w-]{1,63}\.){1,5}(?:internal|corp|local|lan|intranet)\b")),
 }
 """By a text that every match holds: most texts need no second look."""

@@ -115,7 +115,7 @@ def calls_with_other_answers(seen: Seen) -> list[Finding]:
     """L2: the same call again and again, whatever it answers."""
     found: list[Finding] = []
     for group in _counted(seen.calls, lambda call: (call.digest,)).values():
-        if group[0].is_told and len({call.answer for call in group}) > 1:
+        if len(group) > 1 and group[0].is_told and len({call.answer for call in group}) > 1:
             found.extend(_repeats(seen, "L2", group, _scaled(limits_of(seen, "L2"), group[0].polls), "with the same arguments"))
     return found
 
