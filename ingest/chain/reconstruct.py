@@ -209,8 +209,8 @@ def _patience(nodes: Iterable[Node]) -> int:
 
 def _agent_name(plan: RunPlan, nodes: Sequence[Node]) -> str:
     anchor = plan.anchor
-    facts, title = anchor.facts, _CALLED.sub(r"\1", anchor.span.name)
-    named_so = _CALLED.sub(r"\1", facts.agent_name or "")
+    facts, title = anchor.facts, _called(anchor.span.name)
+    named_so = _called(facts.agent_name or "")
     if not plan.implicit:
         return _first_name(named_so, title, facts.service) or "agent"
     named = {node.facts.agent_name for node in nodes if node.facts.agent_name}
@@ -221,8 +221,13 @@ def _agent_name(plan: RunPlan, nodes: Sequence[Node]) -> str:
     return _first_name(named_so, facts.service, title) or facts.service or "unknown"
 
 
-_CALLED = re.compile(r"^(?:invoke_agent |agent_run )\[?(.*?)\]?$", re.DOTALL)
-"""The name of an agent's span with the agent's name in it."""
+_CALLED = re.compile(r"(?:invoke_agent |agent_run )\[?(.*?)\]?\Z", re.DOTALL)
+
+
+def _called(name: str) -> str:
+    """Return an agent's name from its span's."""
+    found = _CALLED.match(name)
+    return name if found is None else found[1]
 
 _NO_NAME = re.compile(r"unknown_service|.{0,20}[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 """What names nobody: OpenTelemetry's word for a service without a name, and an id made up for each run."""

@@ -25,10 +25,9 @@ class Sign(msgspec.Struct, frozen=True):
     times: int = 1
 
 
-_REJECTED = re.compile(
-    r"valid|schema|required|must be|missing|unknown (?:argument|field|parameter)|unexpected|malformed|not allowed", re.IGNORECASE
-)
-_LIMITED = re.compile(r"rate.?limit|\b429\b|too many requests|throttl|quota", re.IGNORECASE)
+# Looked for in small letters: to look for either costs several times as much, and errors are long.
+_REJECTED = re.compile(r"valid|schema|required|must be|missing|unknown (?:argument|field|parameter)|unexpected|malformed|not allowed")
+_LIMITED = re.compile(r"rate.?limit|\b429\b|too many requests|throttl|quota")
 _HUMAN = re.compile(r"human|escalat|operator|call_(?:our_)?office|support_(?:agent|person)|hand_?off_to_person", re.IGNORECASE)
 _OUTPUT = re.compile(r"output|response|answer|reply|leak|redact|pii", re.IGNORECASE)
 _TOOL = re.compile(r"tool|argument|param|authori", re.IGNORECASE)
@@ -118,7 +117,7 @@ def _of_steps(run: Run, steps: Sequence[Step]) -> Iterator[Sign]:
             named = step.tool.name if step.tool is not None else step.name
             if _calls_people(named):
                 yield _sign(run, "escalated", step, named)
-        if step.error and _LIMITED.search(step.error):
+        if step.error and _LIMITED.search(step.error.lower()):
             yield _sign(run, "rate limited", step, step.error)
 
 
@@ -154,7 +153,7 @@ def _of_tools(run: Run, steps: Sequence[Step]) -> Iterator[Sign]:
         if tool is None:
             continue
         if step.status == "error":
-            if step.error and _REJECTED.search(step.error):
+            if step.error and _REJECTED.search(step.error.lower()):
                 yield _sign(run, "arguments refused", step, f"{tool.name}: {step.error}")
             streak, last = (streak + 1 if tool.name == last else 1), tool.name
             if streak == _HAMMERED and not _broke(run, steps):
