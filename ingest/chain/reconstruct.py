@@ -5,8 +5,7 @@ The answer depends on the set of spans alone, never on their order, split or rep
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from collections.abc import Iterable, Sequence
 from operator import attrgetter, sub
 from typing import Any, NamedTuple
 
@@ -289,10 +288,4 @@ class _Shared:
 
 def stated(nodes: Sequence[Node], name: str) -> Any:
     """Return the first value of a fact that a run's nodes state."""
-    values = list(map(_fact(name), nodes))
-    return next((value for value in values if value is not None), None) if values.count(None) < len(values) else None
-
-
-@cache
-def _fact(name: str) -> Callable[[Node], Any]:
-    return attrgetter(f"facts.{name}")
+    return next((value for node in nodes if (value := getattr(node.facts, name)) is not None), None)

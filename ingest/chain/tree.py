@@ -3,24 +3,23 @@
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
+import msgspec
+
 from ingest.model import Facts, StoredSpan
 
 
-class Node:
+class Node(msgspec.Struct, eq=False):
     """A span in its place. ``kind`` and ``facts`` start as the span's own and may be refined by the adjusters."""
 
-    __slots__ = ("absorbed", "billed_below", "children", "facts", "kind", "parent", "span")
-
-    def __init__(self, span: StoredSpan) -> None:
-        self.span = span
-        self.facts: Facts = span.facts
-        self.kind: str = span.facts.kind
-        self.parent: Node | None = None
-        self.children: list[Node] = []
-        self.absorbed = False
-        """True once another node speaks for this one, so that it is no step of its own."""
-        self.billed_below = False
-        """True where a span below states usage: then what this one states is their sum and counts for nothing."""
+    span: StoredSpan
+    facts: Facts
+    kind: str
+    parent: "Node | None" = None
+    children: list["Node"] = []
+    absorbed: bool = False
+    """True once another node speaks for this one, so that it is no step of its own."""
+    billed_below: bool = False
+    """True where a span below states usage: then what this one states is their sum and counts for nothing."""
 
     @property
     def is_root(self) -> bool:
@@ -54,7 +53,7 @@ def grow(spans: Iterable[StoredSpan]) -> Forest:
     nodes: list[Node] = []
     for span in sorted(spans, key=time_order):
         if span.span_id not in by_id:
-            by_id[span.span_id] = node = Node(span)
+            by_id[span.span_id] = node = Node(span, span.facts, span.facts.kind)
             nodes.append(node)
     tops: list[Node] = []
     missing: set[bytes] = set()

@@ -97,12 +97,9 @@ def _id_inside(arguments: Any) -> str | None:
     return word(mapping(mapping(arguments).get("kwargs")).get("tool_call_id"))
 
 
-_FLAGS = ('"is_error"', '"isError"', '"error"')
-
-
 def says_failed(result: Any) -> bool:
     """Tell whether a result says of itself that it is an error, as MCP's, Anthropic's and LangChain's do."""
-    if isinstance(result, str) and not any(map(result.__contains__, _FLAGS)):
+    if isinstance(result, str) and '"is_error"' not in result and '"isError"' not in result and '"error"' not in result:
         return False
     found = unwrap(result)
     if not isinstance(found, dict):

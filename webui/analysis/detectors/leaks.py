@@ -77,11 +77,11 @@ def _matches(text: str, canaries: Iterable[str]) -> Iterator[tuple[str, Severity
         at = text.find(canary) if canary else -1
         if at >= 0:
             yield "the canary", "critical", (at, at + len(canary))
-    for sign in filter(text.__contains__, _SECRETS):
-        secret = _SECRETS[sign]
-        match = secret.pattern.search(text)
-        if match is not None and (secret.name != "a payment card" or _is_card(match[0])):
-            yield secret.name, secret.severity, match.span()
+    for sign, secret in _SECRETS.items():
+        if sign in text:
+            match = secret.pattern.search(text)
+            if match is not None and (secret.name != "a payment card" or _is_card(match[0])):
+                yield secret.name, secret.severity, match.span()
 
 
 def _is_card(text: str) -> bool:
@@ -128,9 +128,8 @@ _ORDER_BY_SIGN = {sign: order.pattern for order in _ORDERS for sign in order.sig
 def _order_in(text: str) -> str | None:
     """Return what reads like an instruction in a text."""
     low = text[:_MOST_CHARS].lower()
-    for sign in filter(low.__contains__, _ORDER_BY_SIGN):
-        match = _ORDER_BY_SIGN[sign].search(low)
-        if match is not None:
+    for sign, pattern in _ORDER_BY_SIGN.items():
+        if sign in low and (match := pattern.search(low)) is not None:
             return match[0]
     return None
 
