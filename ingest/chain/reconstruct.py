@@ -6,7 +6,7 @@ The answer depends on the set of spans alone, never on their order, split or rep
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from operator import attrgetter, sub
+from operator import sub
 from typing import Any, NamedTuple
 
 import msgspec
@@ -56,14 +56,15 @@ def reconstruct(spans: Sequence[StoredSpan], context: TraceContext) -> Trace:
     orphans = steps_below(left, tools, context.price)
     for index, step in enumerate(in_order(orphans), 1):
         step.index = index
+    cut = [span for span in spans if span.dropped_attributes or span.dropped_events or span.dropped_links]
     trace = Trace(
         trace_id=context.trace_id,
         state="",
         span_count=len({span.span_id for span in spans}),
         missing_parents=forest.missing_parents,
-        dropped_attributes=sum(map(attrgetter("dropped_attributes"), spans)),
-        dropped_events=sum(map(attrgetter("dropped_events"), spans)),
-        dropped_links=sum(map(attrgetter("dropped_links"), spans)),
+        dropped_attributes=sum(span.dropped_attributes for span in cut),
+        dropped_events=sum(span.dropped_events for span in cut),
+        dropped_links=sum(span.dropped_links for span in cut),
         lost_spans=heard.lost_spans,
         first_seen_ns=context.first_seen_ns,
         last_seen_ns=context.last_seen_ns,
@@ -201,7 +202,7 @@ def _judge(run: Run, plan: RunPlan, nodes: Sequence[Node], silence: _Silence) ->
 
 
 def _patience(nodes: Iterable[Node]) -> int:
-    ends = sorted(map(attrgetter("span.end_ns"), nodes))
+    ends = sorted([node.span.end_ns for node in nodes])
     longest = max(map(sub, ends[1:], ends), default=0)
     return min(max(_LOST_FLOOR_NS, _LOST_PACE * longest), _LOST_CEILING_NS)
 

@@ -54,14 +54,16 @@ def steps_below(heads: Iterable[Node], tools: "ToolBook", price: Price) -> list[
     return top
 
 
-_children = attrgetter("children")
-
-
 def in_order(steps: Sequence[Step]) -> list[Step]:
     """Return steps and their children in reading order."""
     # Ten readers ask this of each run, and most runs have no steps in steps.
-    if not any(map(_children, steps)):
-        return list(steps)
+    for step in steps:
+        if step.children:
+            return _unfolded(steps)
+    return list(steps)
+
+
+def _unfolded(steps: Sequence[Step]) -> list[Step]:
     found: list[Step] = []
     stack = list(reversed(steps))
     while stack:

@@ -55,7 +55,7 @@ def read_tool(reading: Reading, facts: Facts) -> None:
     facts.tool_result = result_text(result) if result is not None else None
     if facts.tool_call_id is None:
         facts.tool_call_id = _id_inside(arguments)
-    if not facts.failed and isinstance(result, str | dict) and says_failed(result):
+    if not facts.failed and result is not None and says_failed(result):
         facts.failed = True
         facts.error_message = facts.tool_result
     if facts.failed:
