@@ -96,6 +96,20 @@ def test_spans_with_the_keys_of_one_before_are_read_the_same(attributes: dict[st
     assert first == again == expected
 
 
+def test_what_is_remembered_of_keys_is_bounded() -> None:
+    """Neither ever new keys nor long ones fill the memory."""
+    table = key_table({})
+    known = {"gen_ai.system": "x", "gen_ai.operation.name": "chat"}
+    for number in range(1_000):
+        attributes = {**known, f"made.up.{number}": number}
+        assert gather(span(attributes), attributes, table).values.keys() == {"provider", "operation"}
+    long = {**known, "x" * 5_000: 1}
+    gather(span(long), long, table)
+
+    assert 0 < len(table.layouts) <= 300
+    assert tuple(long) not in table.layouts
+
+
 @pytest.mark.parametrize(
     "value",
     [

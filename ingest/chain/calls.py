@@ -5,7 +5,6 @@ gaps from the other: nothing is ever added up.
 """
 
 from collections.abc import Iterable
-from operator import attrgetter
 
 import msgspec
 
@@ -18,9 +17,6 @@ _GLUE = frozenset({"other", "chain", "part", "cache", "retry", "fallback"})
 
 _OVERLAP = 0.9
 """Two spans of one failed call cover each other's time at least by this share."""
-
-
-_absorbed = attrgetter("absorbed")
 
 
 def unify(forest: Forest) -> None:
@@ -43,7 +39,7 @@ def unify(forest: Forest) -> None:
     for node in forest.nodes:
         if node.kind == "chain" and node.facts.thought is not None and node.facts.convention != "clew":
             _hand_down_thought(node)
-    if any(map(_absorbed, forest.nodes)):
+    if any(node.absorbed for node in forest.nodes):
         _splice(forest)
 
 

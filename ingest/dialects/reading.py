@@ -147,9 +147,11 @@ def _sort_in(key: str, value: Any, flat: dict[str, list[tuple[str, Any]]], table
 
 # --- spans with the keys of one before ----------------------------------------------------------------------------
 
-_MOST_LAYOUTS = 1_000
-_MOST_IN_LAYOUT = 64
-"""Keys of a span that is read as those before it: longer ones spell lists, and hardly any two are alike."""
+_MOST_LAYOUTS = 300
+"""Of one convention. All are dropped once there are more."""
+
+_MOST_IN_LAYOUT, _MOST_CHARS = 64, 3_000
+"""Keys of a span that is read as those before it, and their letters: who has more spells lists, and hardly any two are alike."""
 
 
 class _Layout(msgspec.Struct, frozen=True):
@@ -161,6 +163,7 @@ class _Layout(msgspec.Struct, frozen=True):
     counts: tuple[str, ...]
     bodies: tuple[str, ...]
     own: list[str]
+    """Shared by all spans that are read so."""
 
 
 def _read_as_before(span: Span, attributes: Mapping[str, Any], table: KeyTable) -> Reading | None:
@@ -190,6 +193,8 @@ def _read_as_before(span: Span, attributes: Mapping[str, Any], table: KeyTable) 
 
 
 def _learn(keys: tuple[str, ...], table: KeyTable) -> _Layout | None:
+    if sum(map(len, keys)) > _MOST_CHARS:
+        return None
     if len(table.layouts) >= _MOST_LAYOUTS:
         table.layouts.clear()
     table.layouts[keys] = layout = _layout_of(keys, table)

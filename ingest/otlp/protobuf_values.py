@@ -166,15 +166,15 @@ class _Keys(dict[bytes, str | None]):
         # A length of 128 and more takes more than a byte.
         if data[0] != self._TAG or data[1] >= 128 or len(data) != 2 + data[1]:
             return None
-        if len(self) >= self._MOST:
-            self.clear()
         try:
-            key = self[data] = data[2:].decode()
+            key = data[2:].decode()
         except UnicodeDecodeError as error:
             raise Remarkable from error
         if "\0" in key:
-            del self[data]
             raise Remarkable
+        if len(self) >= self._MOST:
+            self.clear()
+        self[data] = key
         return key
 
 
