@@ -229,6 +229,7 @@ def _called(name: str) -> str:
     found = _CALLED.match(name)
     return name if found is None else found[1]
 
+
 _NO_NAME = re.compile(r"unknown_service|.{0,20}[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 """What names nobody: OpenTelemetry's word for a service without a name, and an id made up for each run."""
 

@@ -37,7 +37,7 @@ def is_agent(node: Node) -> bool:
 def plan_runs(forest: Forest) -> tuple[list[RunPlan], list[Node]]:
     """Return the runs of a trace, outer before inner, and the tops that belong to none."""
     plans: dict[int, RunPlan] = {}
-    agents = [node for node in forest.nodes if node.kind == "agent" and is_agent(node) and not node.absorbed]
+    agents = [node for node in forest.nodes if is_agent(node) and not node.absorbed]
     for node in agents:
         plans[id(node)] = RunPlan(node.span.span_id, node, node.children, implicit=False, rooted=not node.span.is_open)
     loose = [top for top in forest.tops if _works_outside_agents(top)] if agents else list(forest.tops)

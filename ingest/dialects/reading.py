@@ -9,7 +9,7 @@ import msgspec
 from ingest.model import Span
 
 from .fields import FIELD_KEYS, FLAT_PREFIXES
-from .values import MASK, MOST_TOKENS, number, word
+from .values import MASK, number, word
 
 _ANYTHING, _COUNT, _OWN, _BODY = range(4)
 
@@ -183,8 +183,8 @@ def _read_as_before(span: Span, attributes: Mapping[str, Any], table: KeyTable) 
         return None
     values = dict(zip(layout.fields, found, strict=True))
     for field in layout.counts:
-        count = values[field]
-        if type(count) is not int or not 0 <= count <= MOST_TOKENS:
+        count = values[field] = number(values[field])
+        if count is None:
             return None
     for field in layout.bodies:
         if values[field] in _UNSAID:

@@ -16,9 +16,7 @@ MOST_ITEMS = 200
 MASK = "__REDACTED__"
 """What OpenInference puts in the place of what it was told to hide."""
 
-MOST_TOKENS = 10**12
-"""No count is larger."""
-
+_MOST_TOKENS = 10**12
 _MOST_NAME = 2_048
 _MOST_LITERAL = 20_000
 
@@ -37,11 +35,11 @@ _UNWRITABLE = (TypeError, ValueError, RecursionError, OverflowError)
 def number(value: object) -> int | None:
     """Return a count: an integer from 0 to a trillion, also from a float or a text; None for anything else."""
     if type(value) is int:
-        return value if 0 <= value <= MOST_TOKENS else None
+        return value if 0 <= value <= _MOST_TOKENS else None
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, float):
-        return int(value) if math.isfinite(value) and value == int(value) and 0 <= value <= MOST_TOKENS else None
+        return int(value) if math.isfinite(value) and value == int(value) and 0 <= value <= _MOST_TOKENS else None
     if isinstance(value, str) and 0 < len(value) <= 24:
         plain = value.strip().strip('"').removesuffix(".0")
         if plain.isascii() and plain.isdecimal():
