@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -54,10 +55,29 @@ def sender_of(resource: Resource) -> Sender:
     return Sender(word(said.get("service.name")), word(said.get("service.version")), environment)
 
 
-def normalise(span: Span, sender: Sender | None = None) -> Facts:
-    """Say in one vocabulary what a span says, ``sender`` where that is read already. Total: never raises on account of the span."""
+def normalise(span: Span) -> Facts:
+    """Say in one vocabulary what a span says. Total: never raises on account of the span."""
+    return _read_one(span, sender_of(span.resource))
+
+
+_AT_ONCE = 512
+
+
+def normalise_all(spans: Sequence[Span], senders: Sequence[Sender]) -> list[Facts]:
+    """Say what each span says, given who sent it. Total, as ``normalise``."""
+    found: list[Facts] = []
+    for start in range(0, len(spans), _AT_ONCE):
+        some, theirs = spans[start : start + _AT_ONCE], senders[start : start + _AT_ONCE]
+        try:
+            found += _read(some, theirs)
+        except Exception:
+            found += map(_read_one, some, theirs)
+    return found
+
+
+def _read_one(span: Span, sender: Sender) -> Facts:
     try:
-        return _read(span, sender or sender_of(span.resource))
+        return _read([span], [sender])[0]
     except Exception as error:
         # Everything in a span is hostile. One that defeats a reader is kept and shown as it is, without being understood.
         _report("span", span.scope.name, error)
@@ -70,25 +90,45 @@ def _report(what: str, scope: str, error: Exception) -> None:
     _log.error("a %s of scope %.80r could not be understood: %s in %s", what, scope, type(error).__name__, last[0].f_code.co_qualname)
 
 
-def _read(span: Span, sender: Sender, otherwise: str = "other") -> Facts:
-    dialect = recognise(span)
-    reading = gather(span, span.attributes, TABLES[dialect.name])
-    for event in span.events:
-        if event.name == DETAILS:
-            _add_details(reading, event, dialect)
-    if dialect.prepare is not None:
-        dialect.prepare(reading)
-    facts = Facts(kind=_kind(reading, dialect) or otherwise, convention=dialect.name)
-    facts.service, facts.version, facts.environment = sender
-    _read_identity(reading, facts)
-    read_models(reading, facts)
-    read_usage(reading, facts, dialect)
-    read_fault(reading, facts)
-    _READERS.get(facts.kind, _read_other)(reading, facts, dialect)
-    read_own(reading, facts)
-    dialect.refine(reading, facts)
-    _bound(facts)
-    return facts
+def _read(spans: Sequence[Span], senders: Sequence[Sender], otherwise: str = "other") -> list[Facts]:
+    """Ask each question of all spans before the next one.
+
+    A processor that asks one span everything, then the next one, fetches all that code anew for each: a quarter more time.
+    """
+    dialects = list(map(recognise, spans))
+    readings = [gather(span, span.attributes, TABLES[dialect.name]) for span, dialect in zip(spans, dialects, strict=True)]
+    for reading, dialect in zip(readings, dialects, strict=True):
+        for event in reading.span.events:
+            if event.name == DETAILS:
+                _add_details(reading, event, dialect)
+        if dialect.prepare is not None:
+            dialect.prepare(reading)
+    kinds = map(_kind, readings, dialects)
+    found = [Facts(kind=kind or otherwise, convention=dialect.name) for kind, dialect in zip(kinds, dialects, strict=True)]
+    for facts, sender in zip(found, senders, strict=True):
+        facts.service, facts.version, facts.environment = sender
+    understood = list(zip(readings, found, dialects, strict=True))
+    for reading, facts, _ in understood:
+        _read_identity(reading, facts)
+    for reading, facts, _ in understood:
+        read_models(reading, facts)
+    for reading, facts, dialect in understood:
+        read_usage(reading, facts, dialect)
+    for reading, facts, _ in understood:
+        read_fault(reading, facts)
+    for reading, facts, dialect in sorted(understood, key=_kind_of):
+        _READERS.get(facts.kind, _read_other)(reading, facts, dialect)
+    for reading, facts, _ in understood:
+        read_own(reading, facts)
+    for reading, facts, dialect in understood:
+        dialect.refine(reading, facts)
+    for facts in found:
+        _bound(facts)
+    return found
+
+
+def _kind_of(understood: tuple[Reading, Facts, Dialect]) -> str:
+    return understood[1].kind
 
 
 def _add_details(reading: Reading, event: Event, dialect: Dialect) -> None:
@@ -268,7 +308,7 @@ def _read_record(record: LogRecord) -> Facts:
     )  # fmt: skip
     if not _speaks_of_agents(record, attributes):
         return Facts()
-    facts = _read(stand_in, sender_of(record.resource), "llm" if record.event_name == DETAILS else "other")
+    [facts] = _read([stand_in], [sender_of(record.resource)], "llm" if record.event_name == DETAILS else "other")
     return msgspec.structs.replace(facts, service=None, version=None, environment=None, failed=False, error_type=None, error_message=None)
 
 

@@ -8,12 +8,12 @@ import threading
 import zlib
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import zstandard
 
-from ingest.dialects.normalise import Sender, normalise, normalise_log, sender_of
+from ingest.dialects.normalise import Sender, normalise_all, normalise_log, sender_of
 from ingest.model import Event, Facts, Link, LogRecord, Resource, Scope, Span, StoredSpan
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -130,22 +130,35 @@ class Chunk(msgspec.Struct):
     facts: bytes
 
 
+class _Place(NamedTuple):
+    """Where a span's or log record's resource and scope stand in the chunk."""
+
+    resource: int
+    scope: int
+    checksum: int
+    """Of both, for the ranks."""
+    sender: Sender
+    """What the resource says."""
+
+
 class _Senders:
-    """The resources and scopes of a chunk, each once, and checksums of them for the spans' ranks."""
+    """The resources and scopes of a chunk, each once."""
 
     def __init__(self) -> None:
         self.resources: list[Resource] = []
         self.scopes: list[Scope] = []
-        self._places: dict[tuple[int, int], tuple[int, int, int, Sender]] = {}
+        self._places: dict[tuple[int, int], _Place] = {}
 
-    def place(self, resource: Resource, scope: Scope) -> tuple[int, int, int, Sender]:
-        """Return where resource and scope stand in the chunk, the checksum of both, and what the resource says."""
+    def place(self, item: Span | LogRecord) -> _Place:
+        """Return the place of an item's resource and scope."""
+        resource, scope = item.resource, item.scope
         # Decoders share one object among the spans of a resource, so that its identity serves as its key.
         key = (id(resource), id(scope))
         known = self._places.get(key)
         if known is None:
             checksum = zlib.crc32(_encode((resource, scope)))
-            known = self._places[key] = _index(self.resources, resource), _index(self.scopes, scope), checksum, sender_of(resource)
+            places = _index(self.resources, resource), _index(self.scopes, scope)
+            known = self._places[key] = _Place(*places, checksum, sender_of(resource))
         return known
 
 
@@ -157,21 +170,28 @@ def _index(items: list[Any], item: object) -> int:
     return len(items) - 1
 
 
-def pack_spans(spans: Sequence[Span]) -> tuple[Chunk, list[RankedSpan]]:
-    """Pack spans of one trace; also returns them as understood, in the same order."""
-    senders = _Senders()
-    entries: list[_Entry] = []
-    ranked: list[RankedSpan] = []
-    identity: list[bytes] = []
-    for span in spans:
-        resource, scope, checksum, sender = senders.place(span.resource, span.scope)
-        packed = _encode(_pack_span(span))
-        rank = _rank(packed, checksum)
-        entries.append(_Entry(resource, scope, msgspec.Raw(packed)))
-        ranked.append(RankedSpan(rank, _understand(span, sender)))
-        identity += (span.span_id, rank.to_bytes(8, "big"))
-    payload = _encode(_Payload(senders.resources, senders.scopes, entries))
-    return Chunk(_hash(b"".join(identity)), compress(payload), compress(_encode(ranked))), ranked
+def pack_spans(traces: Sequence[Sequence[Span]]) -> list[tuple[Chunk, list[RankedSpan]]]:
+    """Pack the spans of each trace; also returns them as understood, in the same order.
+
+    One step for all of them, then the next step: see ``dialects.normalise``.
+    """
+    chunks = [_Senders() for _ in traces]
+    spans = [span for members in traces for span in members]
+    places = [senders.place(span) for senders, members in zip(chunks, traces, strict=True) for span in members]
+    packed = [_encode(_pack_span(span)) for span in spans]
+    ranks = [_rank(data, place.checksum) for data, place in zip(packed, places, strict=True)]
+    facts = normalise_all(spans, [place.sender for place in places])
+    ranked = [RankedSpan(rank, _understood(span, said)) for rank, span, said in zip(ranks, spans, facts, strict=True)]
+    entries = [_Entry(place.resource, place.scope, msgspec.Raw(data)) for place, data in zip(places, packed, strict=True)]
+    found: list[tuple[Chunk, list[RankedSpan]]] = []
+    end = 0
+    for senders, members in zip(chunks, traces, strict=True):
+        start, end = end, end + len(members)
+        theirs = ranked[start:end]
+        identity = b"".join([one.span.span_id + one.rank.to_bytes(8, "big") for one in theirs])
+        payload = _encode(_Payload(senders.resources, senders.scopes, entries[start:end]))
+        found.append((Chunk(_hash(identity), compress(payload), compress(_encode(theirs))), theirs))
+    return found
 
 
 def pack_logs(records: Sequence[LogRecord]) -> tuple[Chunk, list[RankedLog]]:
@@ -180,10 +200,10 @@ def pack_logs(records: Sequence[LogRecord]) -> tuple[Chunk, list[RankedLog]]:
     entries: list[_Entry] = []
     ranked: list[RankedLog] = []
     for record in records:
-        resource, scope, checksum, _ = senders.place(record.resource, record.scope)
+        place = senders.place(record)
         packed = _encode(_pack_log(record))
-        entries.append(_Entry(resource, scope, msgspec.Raw(packed)))
-        record_id = _hash(packed + checksum.to_bytes(4, "big"))
+        entries.append(_Entry(place.resource, place.scope, msgspec.Raw(packed)))
+        record_id = _hash(packed + place.checksum.to_bytes(4, "big"))
         ranked.append(RankedLog(record.span_id, record.time_ns, record_id, normalise_log(record)))
     payload = _encode(_Payload(senders.resources, senders.scopes, entries))
     chunk_id = _hash(b"".join(item.record_id for item in ranked))
@@ -243,7 +263,7 @@ def _pack_log(record: LogRecord) -> PackedLog:
     )
 
 
-def _understand(span: Span, sender: Sender) -> StoredSpan:
+def _understood(span: Span, facts: Facts) -> StoredSpan:
     """Return a span as reconstruction reads it."""
     return StoredSpan(
         span.span_id,
@@ -252,7 +272,7 @@ def _understand(span: Span, sender: Sender) -> StoredSpan:
         span.start_ns,
         span.end_ns,
         span.status_code,
-        normalise(span, sender),
+        facts,
         span.scope.name,
         span.dropped_attributes,
         span.dropped_events,
@@ -335,7 +355,8 @@ def read_ranked_logs(facts: bytes) -> list[RankedLog]:
 
 def renormalise_spans(payload: bytes) -> bytes:
     """Read the facts of a chunk of spans anew."""
-    return pack_spans(unpack_spans(payload))[0].facts
+    [(chunk, _)] = pack_spans([unpack_spans(payload)])
+    return chunk.facts
 
 
 def renormalise_logs(payload: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """Decoded spans and log records into rows: all the work of storing that needs no store. Pure, and its result can be pickled."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -46,11 +46,10 @@ def prepare(project_id: int, spans: Sequence[Span], logs: Sequence[LogRecord], n
     """Understand, pack and compress what came in one request. Of several versions of a span in it the highest is kept."""
     traces: dict[bytes, PreparedTrace] = {}
     size = 0
-    for trace_id, members in _by_trace(spans).items():
-        one = traces[trace_id] = PreparedTrace(trace_id)
-        one.chunk, ranked = pack_spans(members)
-        one.spans = _span_rows(project_id, trace_id, one.chunk.chunk_id, ranked)
-        size += _size(one.chunk, len(members))
+    for some in _together(_by_trace(spans)):
+        for trace_id, (chunk, ranked) in zip(some, pack_spans(list(some.values())), strict=True):
+            traces[trace_id] = PreparedTrace(trace_id, _span_rows(project_id, trace_id, chunk.chunk_id, ranked), chunk)
+            size += _size(chunk, len(ranked))
     for trace_id, records in _by_trace(logs).items():
         one = traces.setdefault(trace_id, PreparedTrace(trace_id))
         one.log_chunk, said = pack_logs(records)
@@ -73,6 +72,24 @@ def _by_trace(items: Iterable[_Item]) -> dict[bytes, list[_Item]]:
     for item in items:
         groups.setdefault(item.trace_id, []).append(item)
     return groups
+
+
+_AT_ONCE = 192
+"""Spans that are packed together: what they need meanwhile is bounded, and still lies near the processor when it is needed again."""
+
+
+def _together(traces: Mapping[bytes, list[Span]]) -> Iterator[dict[bytes, list[Span]]]:
+    """Yield whole traces of so many spans."""
+    some: dict[bytes, list[Span]] = {}
+    held = 0
+    for trace_id, members in traces.items():
+        some[trace_id] = members
+        held += len(members)
+        if held >= _AT_ONCE:
+            yield some
+            some, held = {}, 0
+    if some:
+        yield some
 
 
 def _span_rows(project_id: int, trace_id: bytes, chunk_id: bytes, ranked: Sequence[RankedSpan]) -> list[SpanRow]:
