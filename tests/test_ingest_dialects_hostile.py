@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ingest.dialects.dialect import Dialect
 from ingest.dialects.merge import merge_logs
-from ingest.dialects.normalise import normalise, normalise_log
+from ingest.dialects.normalise import normalise, normalise_all, normalise_log, sender_of
 from ingest.dialects.reading import gather, key_table
 from ingest.dialects.registry import DIALECTS, TABLES
 from ingest.model import Facts
@@ -168,3 +168,17 @@ def test_a_span_that_defeats_a_reader(caplog: pytest.LogCaptureFixture) -> None:
     assert normalise(broken) == Facts(convention="unreadable", failed=True)
     assert [record.getMessage() for record in caplog.records] == ["a span of scope '' could not be understood: AttributeError in recognise"]
     caplog.clear()
+
+
+def test_a_span_that_defeats_a_reader_among_others() -> None:
+    """Spans are read together; one that cannot be read takes nothing from the others, and each keeps its place."""
+    broken = span({}, status_code=2)
+    broken.attributes = None  # type: ignore[assignment]  # the point of the test
+    call, tool = span({"gen_ai.operation.name": "chat"}), span({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"})
+    spans = [call, broken, tool]
+
+    found = normalise_all(spans, [sender_of(one.resource) for one in spans])
+
+    assert found == list(map(normalise, spans))
+    assert [facts.kind for facts in found] == ["llm", Facts().kind, "tool"]
+

@@ -1,7 +1,7 @@
 """What every store promises, asked of a real SQLite file and a real PostgreSQL."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from ingest.model import Event, Link, LogRecord, Span
+from ingest.findings import Finding
+from ingest.model import Event, Link, LogRecord, Run, Span
 from ingest.store import access
 from ingest.store.backup import BackupError, backup
 from ingest.store.bill import Period, Person, spent_by_people
@@ -21,7 +22,7 @@ from ingest.store.costs import costs, costs_of
 from ingest.store.cube import CubeQuery
 from ingest.store.engine import Store, open_store
 from ingest.store.ledger import check_reconciles
-from ingest.store.linker import Pace, link_silent
+from ingest.store.linker import Pace, link_silent, link_traces
 from ingest.store.lists import ListQuery, deleted_ns, find_by_reference, list_traces
 from ingest.store.maintenance import purge, relink_all, renormalise_all
 from ingest.store.prepare import prepare
@@ -219,6 +220,36 @@ def test_log_records_of_one_instant_keep_the_order_they_were_sent_in(store: Stor
     store_spans(store, [], records[::-1])
 
     assert b'"input":"third\\n\\nfourth"' in answer(store)
+
+
+def test_log_records_whose_span_never_comes(store: Store) -> None:
+    """They are a trace of no spans: kept, and nothing is left to do for it."""
+    record = LogRecord(TRACE_ID, span_id(2), T0, "gen_ai.user.message", 9, "INFO", {"content": "hello"}, {}, RESOURCE, SCOPE)
+
+    store_spans(store, [], [record])
+    report = link_traces(store, [(1, TRACE_ID)], NOW, make_rulebook(store))
+
+    assert (report.traces, report.spans, report.failed) == (1, 0, [])
+    assert len(tables(store)["log_record"]) == 1
+
+
+def test_a_trace_that_cannot_be_derived_keeps_no_other_out(store: Store) -> None:
+    """Traces are derived together; where that fails, each by itself."""
+    trace_ids = [bytes([number]) * 16 for number in range(1, 6)]
+    for trace_id in trace_ids:
+        agent = agent_span(1, "guilty" if trace_id == trace_ids[2] else "innocent")
+        store_spans(store, in_trace([agent, llm_span(10, 1, at=1.0)], trace_id))
+    rules = make_rulebook(store)
+
+    def inspect(project_id: int, runs: Sequence[Run]) -> Sequence[Sequence[Finding]]:
+        if any(run.agent == "guilty" for run in runs):
+            raise ZeroDivisionError
+        return rules.inspect(project_id, runs)
+
+    report = link_traces(store, [(1, trace_id) for trace_id in trace_ids], NOW, rules._replace(inspect=inspect))
+
+    assert report.failed == [(1, trace_ids[2])]
+    assert report.traces == len(tables(store)["summary"]) == 4
 
 
 def test_projects_are_apart(store: Store) -> None:

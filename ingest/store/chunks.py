@@ -171,10 +171,7 @@ def _index(items: list[Any], item: object) -> int:
 
 
 def pack_spans(traces: Sequence[Sequence[Span]]) -> list[tuple[Chunk, list[RankedSpan]]]:
-    """Pack the spans of each trace; also returns them as understood, in the same order.
-
-    One step for all of them, then the next step: see ``dialects.normalise``.
-    """
+    """Pack the spans of each trace; also returns them as understood, in the same order. Stage by stage, see ``together``."""
     chunks = [_Senders() for _ in traces]
     spans = [span for members in traces for span in members]
     places = [senders.place(span) for senders, members in zip(chunks, traces, strict=True) for span in members]

@@ -1,4 +1,4 @@
-"""A reconstructed trace into the rows that the linker stores. Pure: the same trace gives the same rows.
+"""Reconstructed traces into the rows that the linker stores. Pure: the same trace gives the same rows, whatever stands beside it.
 
 Rows are tuples in the column order of ``derived``, sorted by primary key, so that old and new compare as they are.
 """
@@ -49,35 +49,61 @@ PriceVersion = Callable[[str, str, int], str]
 """Says which price list priced (provider, model, hour); empty for no model."""
 
 
-Inspect = Callable[[int, Run], Iterable[Finding]]
-"""Looks for what is wrong with a run of a project. Total, and a function of the run alone."""
+Inspect = Callable[[int, Sequence[Run]], Sequence[Sequence[Finding]]]
+"""Looks for what is wrong with each of some runs of a project. Total, and a function of the run alone."""
 
 
-def inspect_nothing(project_id: int, run: Run) -> Iterable[Finding]:
+def inspect_nothing(project_id: int, runs: Sequence[Run]) -> Sequence[Sequence[Finding]]:
     """Find nothing."""
-    return ()
+    return [()] * len(runs)
 
 
-def derive(project_id: int, trace: Trace, price_version: PriceVersion, inspect: Inspect = inspect_nothing) -> Derived:
-    """Return the rows of a trace; a trace without runs has none."""
-    key = (project_id, trace.trace_id)
-    branches = Branches()
-    decisions, options = _decisions(key, trace, branches)
-    line = summarise(trace)
-    rows: dict[str, list[Row]] = {
-        "summary": [] if line is None else [_summary(key, trace, line)],
-        "run": [row for _, row in sorted({run.run_id: _run(key, run) for run in trace.runs}.items())],
-        "decision": decisions,
-        "ledger": [(*key, place, *_ledger_row(entry, price_version)) for place, entry in enumerate(ledger_rows(trace, ""))],
-        "reference": sorted(_references(key, trace.runs)),
-        "finding": _findings(key, trace, inspect),
-        "long_chain": [] if (kept := encode_chain(trace)) is None else [(*key, kept)],
+def derive(project_id: int, traces: Sequence[Trace], price_version: PriceVersion, inspect: Inspect = inspect_nothing) -> list[Derived]:
+    """Return the rows of each trace; one without runs has none. Stage by stage, see ``together``."""
+    keys = [(project_id, trace.trace_id) for trace in traces]
+    met = [Branches() for _ in traces]
+    decided = list(map(_decisions, keys, traces, met))
+    lines = list(map(summarise, traces))
+    findings = _findings(keys, traces, inspect(project_id, [run for trace in traces for run in trace.runs]))
+    signs = [[*signs_of(trace), *map(_sign_of, rows)] for trace, rows in zip(traces, findings, strict=True)]
+    tallies = list(map(_tally, traces, lines, signs, met))
+    rows: dict[str, list[list[Row]]] = {
+        "summary": list(map(_summaries, keys, traces, lines)),
+        "run": list(map(_runs, keys, traces)),
+        "decision": [made for made, _ in decided],
+        "ledger": [_ledger(key, trace, price_version) for key, trace in zip(keys, traces, strict=True)],
+        "reference": list(map(_references, keys, traces)),
+        "finding": findings,
+        "long_chain": list(map(_long_chains, keys, traces)),
+        "tally": [[] if one is None else [(*key, encode_tally(one))] for key, one in zip(keys, tallies, strict=True)],
     }
-    signs = [*signs_of(trace), *map(_sign_of, rows["finding"])]
-    tally = None if line is None else tally_of(trace, line, counted(signs), branches)
-    rows["tally"] = [] if tally is None else [(*key, encode_tally(tally))]
-    shown = [] if line is None else [_sign_row(key, trace, sign) for sign in signs]
-    return Derived(rows, options, tally, _branch_rows(project_id, branches), shown)
+    branches = [_branch_rows(project_id, one) for one in met]
+    shown = list(map(_sign_rows, keys, traces, lines, signs))
+    return [
+        Derived({table: each[place] for table, each in rows.items()}, decided[place][1], tallies[place], branches[place], shown[place])
+        for place in range(len(traces))
+    ]
+
+
+def _tally(trace: Trace, line: TraceSummary | None, signs: Sequence[Sign], branches: Branches) -> Tally | None:
+    return None if line is None else tally_of(trace, line, counted(signs), branches)
+
+
+def _summaries(key: Row, trace: Trace, line: TraceSummary | None) -> list[Row]:
+    return [] if line is None else [_summary(key, trace, line)]
+
+
+def _runs(key: Row, trace: Trace) -> list[Row]:
+    return [row for _, row in sorted({run.run_id: _run(key, run) for run in trace.runs}.items())]
+
+
+def _ledger(key: Row, trace: Trace, price_version: PriceVersion) -> list[Row]:
+    return [(*key, place, *_ledger_row(entry, price_version)) for place, entry in enumerate(ledger_rows(trace, ""))]
+
+
+def _long_chains(key: Row, trace: Trace) -> list[Row]:
+    kept = encode_chain(trace)
+    return [] if kept is None else [(*key, kept)]
 
 
 _SIGN_SLOTS = 3
@@ -87,6 +113,10 @@ def _sign_of(row: Row) -> Sign:
     """Return a finding, by its row, as a sign."""
     named: dict[str, Any] = dict(zip(finding.c.keys(), row, strict=True))
     return Sign(named["agent"], f"finding {named['rule']}", named["run_id"], named["spans"][:8], named["sentence"], failed=True)
+
+
+def _sign_rows(key: tuple[int, bytes], trace: Trace, line: TraceSummary | None, signs: Iterable[Sign]) -> list[Row]:
+    return [] if line is None else [_sign_row(key, trace, sign) for sign in signs]
 
 
 def _sign_row(key: tuple[int, bytes], trace: Trace, sign: Sign) -> Row:
@@ -109,9 +139,14 @@ _MOST_FINDINGS = 100
 _SPANS_SHOWN = 7
 
 
-def _findings(key: tuple[int, bytes], trace: Trace, inspect: Inspect) -> list[Row]:
-    found = [finding for run in trace.runs for finding in inspect(key[0], run)]
-    return [(*key, place, *_finding(finding), trace.last_seen_ns) for place, finding in enumerate(found[:_MOST_FINDINGS])]
+def _findings(keys: Sequence[Row], traces: Sequence[Trace], by_run: Iterable[Sequence[Finding]]) -> list[list[Row]]:
+    """Return the rows of each trace, given what was found in each run of one trace after the other."""
+    found = iter(by_run)
+    return [_finding_rows(key, trace, [one for _ in trace.runs for one in next(found)]) for key, trace in zip(keys, traces, strict=True)]
+
+
+def _finding_rows(key: Row, trace: Trace, found: Sequence[Finding]) -> list[Row]:
+    return [(*key, place, *_finding(one), trace.last_seen_ns) for place, one in enumerate(found[:_MOST_FINDINGS])]
 
 
 def _finding(finding: Finding) -> Row:
@@ -253,12 +288,12 @@ def _ledger_row(entry: LedgerRow, price_version: PriceVersion) -> Row:
     return (run_id, hour, *map(clip_name, texts), *sums, price_version(entry.provider, entry.model, hour))
 
 
-def _references(key: Row, runs: Iterable[Run]) -> set[Row]:
+def _references(key: Row, trace: Trace) -> list[Row]:
     found: set[tuple[str, str, str]] = set()
-    for run in runs:
+    for run in trace.runs:
         if run.session_id:
             found.add(("session", "", run.session_id))
         if run.user_id:
             found.add(("user", "", run.user_id))
         found.update(("reference", name, value) for name, value in run.references.items())
-    return {(*key, kind, clip_name(name), clip(value, VALUE_BYTES), fold(value)) for kind, name, value in found}
+    return sorted({(*key, kind, clip_name(name), clip(value, VALUE_BYTES), fold(value)) for kind, name, value in found})

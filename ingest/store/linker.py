@@ -5,7 +5,7 @@ and takes the dirty mark off those that nothing was added to meanwhile. Linking 
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from time import perf_counter_ns
@@ -25,6 +25,7 @@ from .prices import StoredPrices, save_prices
 from .reader import StoredTrace, read_traces
 from .search import Documents, documents, pack, store_documents
 from .tallies import forget_signs, move_tallies, store_branches, store_signs
+from .together import together
 
 log = logging.getLogger(__name__)
 
@@ -113,28 +114,43 @@ def _derive_group(
     with store.engine.connect() as conn:
         found = read_traces(conn, project_id, trace_ids)
     share = (perf_counter_ns() - started) // max(len(found), 1)
-    for trace_id, stored in found.items():
-        one = _derive_one((project_id, trace_id), stored, now_ns, rules)
-        if one is None:
-            report.failed.append((project_id, trace_id))
-        else:
-            one.took_ns += share
-            yield one
+    for some in together(found, _span_count):
+        for one in _derive_or_split(project_id, some, now_ns, rules):
+            if isinstance(one, _Linked):
+                one.took_ns += share
+                yield one
+            else:
+                report.failed.append((project_id, one))
 
 
-def _derive_one(key: TraceKey, stored: StoredTrace, now_ns: int, rules: Rulebook) -> "_Linked | None":
+def _span_count(stored: StoredTrace) -> int:
+    return len(stored.spans)
+
+
+def _derive_or_split(project_id: int, found: Mapping[bytes, StoredTrace], now_ns: int, rules: Rulebook) -> list["_Linked | bytes"]:
+    """Derive some traces; where that fails, each by itself, so that one cannot keep the others out. Of one that fails its id."""
     started = perf_counter_ns()
-    project_id, trace_id = key
-    context = TraceContext(trace_id, stored.first_seen_ns, stored.last_seen_ns, now_ns, rules.prices.price)
     try:
-        trace = reconstruct(stored.spans, context)
-        derived = derive(project_id, trace, rules.prices.version_of, rules.inspect)
-        docs = pack(documents(stored.spans, trace))
+        traces = [reconstruct(one.spans, _context(trace_id, one, now_ns, rules)) for trace_id, one in found.items()]
+        derived = derive(project_id, traces, rules.prices.version_of, rules.inspect)
+        texts = [documents(one.spans, trace) for one, trace in zip(found.values(), traces, strict=True)]
+        docs = list(map(pack, texts))
     except Exception:
-        # Whatever is wrong with one trace must not keep all others out of the lists.
+        if len(found) > 1:
+            return [each for one in found.items() for each in _derive_or_split(project_id, dict([one]), now_ns, rules)]
+        [trace_id] = found
         log.exception("cannot link trace %s", trace_id.hex())
-        return None
-    return _Linked(project_id, trace_id, stored.version, len(stored.spans), derived, docs, perf_counter_ns() - started)
+        return [trace_id]
+    # A trace of which only log records came has no spans.
+    took_ns = (perf_counter_ns() - started) / max(sum(map(_span_count, found.values())), 1)
+    return [
+        _Linked(project_id, trace_id, one.version, len(one.spans), rows, text, round(took_ns * len(one.spans)))
+        for (trace_id, one), rows, text in zip(found.items(), derived, docs, strict=True)
+    ]
+
+
+def _context(trace_id: bytes, stored: StoredTrace, now_ns: int, rules: Rulebook) -> TraceContext:
+    return TraceContext(trace_id, stored.first_seen_ns, stored.last_seen_ns, now_ns, rules.prices.price)
 
 
 def _write_or_split(store: Store, batch: Sequence[_Linked], prices: StoredPrices, report: LinkReport) -> None:

@@ -1,6 +1,6 @@
 """Decoded spans and log records into rows: all the work of storing that needs no store. Pure, and its result can be pickled."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -9,6 +9,7 @@ from ingest.model import LogRecord, Span
 
 from .chunks import Chunk, RankedSpan, pack_logs, pack_spans
 from .clip import clip_name, clip_optional
+from .together import together
 
 SpanRow = tuple[int, bytes, bytes, int, int, str, str, str | None, str | None, str | None, int, bytes, int, int]
 """A row of ``span`` without its segment, in the order of its columns."""
@@ -46,7 +47,7 @@ def prepare(project_id: int, spans: Sequence[Span], logs: Sequence[LogRecord], n
     """Understand, pack and compress what came in one request. Of several versions of a span in it the highest is kept."""
     traces: dict[bytes, PreparedTrace] = {}
     size = 0
-    for some in _together(_by_trace(spans)):
+    for some in together(_by_trace(spans), len):
         for trace_id, (chunk, ranked) in zip(some, pack_spans(list(some.values())), strict=True):
             traces[trace_id] = PreparedTrace(trace_id, _span_rows(project_id, trace_id, chunk.chunk_id, ranked), chunk)
             size += _size(chunk, len(ranked))
@@ -72,24 +73,6 @@ def _by_trace(items: Iterable[_Item]) -> dict[bytes, list[_Item]]:
     for item in items:
         groups.setdefault(item.trace_id, []).append(item)
     return groups
-
-
-_AT_ONCE = 192
-"""Spans that are packed together: what they need meanwhile is bounded, and still lies near the processor when it is needed again."""
-
-
-def _together(traces: Mapping[bytes, list[Span]]) -> Iterator[dict[bytes, list[Span]]]:
-    """Yield whole traces of so many spans."""
-    some: dict[bytes, list[Span]] = {}
-    held = 0
-    for trace_id, members in traces.items():
-        some[trace_id] = members
-        held += len(members)
-        if held >= _AT_ONCE:
-            yield some
-            some, held = {}, 0
-    if some:
-        yield some
 
 
 def _span_rows(project_id: int, trace_id: bytes, chunk_id: bytes, ranked: Sequence[RankedSpan]) -> list[SpanRow]:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -59,19 +59,23 @@ class LiveRules:
         self._rules: dict[tuple[int, str], Rules] = {}
         self._read_s: float | None = None
 
-    def inspect(self, project_id: int, run: Run) -> Iterable[Finding]:
-        """Return what the detectors find in a run under the rules of its agent."""
+    def inspect(self, project_id: int, runs: Sequence[Run]) -> Sequence[Sequence[Finding]]:
+        """Return what the detectors find in each of some runs under the rules of its agent."""
         self._refresh()
-        key = (project_id, run.agent)
+        seen = [see(run, self._rules_for(project_id, run.agent)) for run in runs]
+        if self._tally is not None:
+            for one in seen:
+                self._tally.note(project_id, one)
+        return inspect_seen(seen)
+
+    def _rules_for(self, project_id: int, agent: str) -> Rules:
+        key = (project_id, agent)
         rules = self._rules.get(key)
         if rules is None:
             if len(self._rules) >= _MOST_KEPT:
                 self._rules.clear()
-            rules = self._rules[key] = rules_of(self._settings, project_id, run.agent)
-        seen = see(run, rules)
-        if self._tally is not None:
-            self._tally.note(project_id, seen)
-        return inspect_seen(seen)
+            rules = self._rules[key] = rules_of(self._settings, project_id, agent)
+        return rules
 
     def _refresh(self) -> None:
         now_s = self._clock_s()
