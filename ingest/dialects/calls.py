@@ -1,5 +1,7 @@
 """A model call: what it was told, what it answered, what it cost."""
 
+from collections.abc import Sequence
+
 from ingest.model import Facts
 
 from .bodies import ReplyBody, hear_request, opened_request, read_reply_body, tool_names, tools_in_request
@@ -13,6 +15,9 @@ from .streams import are_joined, separate
 from .tokens import RAW_USAGE_KEYS, Count, count_of, fill_usage, usage_of, usage_of_object
 from .tools import plain_arguments
 from .values import dollars, mapping, number, parse, show, unwrap, word
+
+Understood = tuple[Reading, Facts, Dialect]
+"""What a span's attributes hold, what was made of it so far, and by which convention."""
 
 _INCLUSIVE_OBJECTS = dict(RAW_USAGE_KEYS)
 
@@ -79,12 +84,23 @@ def stated_count(reading: Reading, dialect: Dialect) -> Count:
     return count
 
 
-def read_call(reading: Reading, facts: Facts, dialect: Dialect) -> None:
-    """Fill in the conversation of a model call."""
+def read_calls(calls: Sequence[Understood]) -> None:
+    """Fill in the conversations of model calls, one part of all of them after the other."""
+    exchanges = [Exchange() for _ in calls]
+    for exchange, (reading, facts, _) in zip(exchanges, calls, strict=True):
+        _hear(exchange, reading, facts)
+    bodies = [
+        _reply(exchange, reading) if dialect.body_is_conversation else ReplyBody()
+        for exchange, (reading, _, dialect) in zip(exchanges, calls, strict=True)
+    ]
+    for reading, facts, _ in calls:
+        facts.tools_offered = _offered(reading)
+    for exchange, body, (reading, facts, _) in zip(exchanges, bodies, calls, strict=True):
+        _fill_in(reading, facts, exchange, body)
+
+
+def _fill_in(reading: Reading, facts: Facts, exchange: Exchange, body: ReplyBody) -> None:
     values = reading.values
-    exchange = Exchange()
-    _hear(exchange, reading, facts)
-    body = _reply(exchange, reading) if dialect.body_is_conversation else ReplyBody()
     facts.input, facts.tool_results = exchange.asked, exchange.results
     facts.output, facts.thought, facts.tool_requests = exchange.said, exchange.thought, exchange.requests
     facts.response_id = reading.word("response_id") or body.response_id
@@ -94,7 +110,6 @@ def read_call(reading: Reading, facts: Facts, dialect: Dialect) -> None:
     if facts.finish_reason == "error":
         # The AI SDK's word, and that of what is built on it: the span around such a call may say that all is well.
         facts.failed = True
-    facts.tools_offered = _offered(reading)
     if facts.tool_requests and are_joined(facts.tool_requests):
         facts.tool_requests = separate(facts.tool_requests, facts.tools_offered)
     if facts.request_model is None and facts.response_model is None and "body.input" in values:

@@ -2,7 +2,8 @@
 
 import logging
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ import msgspec
 from ingest.model import Event, Facts, LogRecord, Resource, Span
 
 from .bodies import tool_names
-from .calls import read_call, read_embedding, read_models, read_usage, thought_in_reply
+from .calls import Understood, read_calls, read_embedding, read_models, read_usage, thought_in_reply
 from .dialect import Dialect
 from .events import DETAILS, is_message_event, message_of
 from .faults import read_fault
@@ -116,8 +117,8 @@ def _read(spans: Sequence[Span], senders: Sequence[Sender], otherwise: str = "ot
         read_usage(reading, facts, dialect)
     for reading, facts, _ in understood:
         read_fault(reading, facts)
-    for reading, facts, dialect in sorted(understood, key=_kind_of):
-        _READERS.get(facts.kind, _read_other)(reading, facts, dialect)
+    for kind, members in groupby(sorted(understood, key=_kind_of), _kind_of):
+        _READERS.get(kind, _read_others)(list(members))
     for reading, facts, _ in understood:
         read_own(reading, facts)
     for reading, facts, dialect in understood:
@@ -127,7 +128,7 @@ def _read(spans: Sequence[Span], senders: Sequence[Sender], otherwise: str = "ot
     return found
 
 
-def _kind_of(understood: tuple[Reading, Facts, Dialect]) -> str:
+def _kind_of(understood: Understood) -> str:
     return understood[1].kind
 
 
@@ -185,19 +186,7 @@ def _read_metadata(value: Any, facts: Facts) -> None:
     facts.user_id = facts.user_id or word(metadata.get("user_id"))
 
 
-def _read_call(reading: Reading, facts: Facts, dialect: Dialect) -> None:
-    read_call(reading, facts, dialect)
-
-
-def _read_tool(reading: Reading, facts: Facts, dialect: Dialect) -> None:
-    read_tool(reading, facts)
-
-
-def _read_lookup(reading: Reading, facts: Facts, dialect: Dialect) -> None:
-    read_embedding(reading, facts)
-
-
-def _read_handoff(reading: Reading, facts: Facts, dialect: Dialect) -> None:
+def _read_handoff(reading: Reading, facts: Facts) -> None:
     read_tool(reading, facts)
     name = reading.span.name
     target = reading.word("handoff_to")
@@ -208,10 +197,10 @@ def _read_handoff(reading: Reading, facts: Facts, dialect: Dialect) -> None:
     elif target is None and facts.tool_name is not None and facts.tool_name.startswith("transfer_to_"):
         target = facts.tool_name.removeprefix("transfer_to_") or None
     facts.handoff_to = target
-    _read_other(reading, facts, dialect)
+    _read_other(reading, facts)
 
 
-def _read_other(reading: Reading, facts: Facts, dialect: Dialect) -> None:
+def _read_other(reading: Reading, facts: Facts) -> None:
     """Fill in what an agent, a chain or any other span was asked and answered."""
     values = reading.values
     asked = first_question if facts.kind == "agent" else last_words
@@ -245,10 +234,19 @@ def _read_agent_events(reading: Reading, facts: Facts) -> None:
                 facts.output = text
 
 
+def _each(read: Callable[[Reading, Facts], None]) -> Callable[[Sequence[Understood]], None]:
+    def read_all(members: Sequence[Understood]) -> None:
+        for reading, facts, _ in members:
+            read(reading, facts)
+
+    return read_all
+
+
 _READERS = {
-    "llm": _read_call, "tool": _read_tool, "handoff": _read_handoff, "embedding": _read_lookup, "rerank": _read_lookup,
-    "retrieval": _read_lookup,
+    "llm": read_calls, "tool": _each(read_tool), "handoff": _each(_read_handoff),
+    "embedding": _each(read_embedding), "rerank": _each(read_embedding), "retrieval": _each(read_embedding),
 }  # fmt: skip
+_read_others = _each(_read_other)
 
 
 def _bound(facts: Facts) -> None:

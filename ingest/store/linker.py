@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import TextClause, text
 
-from ingest.chain.reconstruct import TraceContext, reconstruct
+from ingest.chain.reconstruct import TraceContext, reconstruct_all
 
 from .bulk import Row, Transaction, marks, take_turn, transaction
 from .derive import Derived, Inspect, derive, inspect_nothing
@@ -131,7 +131,7 @@ def _derive_or_split(project_id: int, found: Mapping[bytes, StoredTrace], now_ns
     """Derive some traces; where that fails, each by itself, so that one cannot keep the others out. Of one that fails its id."""
     started = perf_counter_ns()
     try:
-        traces = [reconstruct(one.spans, _context(trace_id, one, now_ns, rules)) for trace_id, one in found.items()]
+        traces = reconstruct_all([(one.spans, _context(trace_id, one, now_ns, rules)) for trace_id, one in found.items()])
         derived = derive(project_id, traces, rules.prices.version_of, rules.inspect)
         texts = [documents(one.spans, trace) for one, trace in zip(found.values(), traces, strict=True)]
         docs = list(map(pack, texts))
