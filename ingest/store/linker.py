@@ -115,20 +115,19 @@ def _derive_group(
         found = read_traces(conn, project_id, trace_ids)
     share = (perf_counter_ns() - started) // max(len(found), 1)
     for some in together(found, _span_count):
-        for one in _derive_or_split(project_id, some, now_ns, rules):
-            if isinstance(one, _Linked):
-                one.took_ns += share
-                yield one
-            else:
-                report.failed.append((project_id, one))
+        for one in _derive_or_split(project_id, some, now_ns, rules, report):
+            one.took_ns += share
+            yield one
 
 
 def _span_count(stored: StoredTrace) -> int:
     return len(stored.spans)
 
 
-def _derive_or_split(project_id: int, found: Mapping[bytes, StoredTrace], now_ns: int, rules: Rulebook) -> list["_Linked | bytes"]:
-    """Derive some traces; where that fails, each by itself, so that one cannot keep the others out. Of one that fails its id."""
+def _derive_or_split(
+    project_id: int, found: Mapping[bytes, StoredTrace], now_ns: int, rules: Rulebook, report: LinkReport
+) -> list["_Linked"]:
+    """Derive some traces; where that fails, each by itself, so that one cannot keep the others out."""
     started = perf_counter_ns()
     try:
         traces = reconstruct_all([(one.spans, _context(trace_id, one, now_ns, rules)) for trace_id, one in found.items()])
@@ -137,10 +136,11 @@ def _derive_or_split(project_id: int, found: Mapping[bytes, StoredTrace], now_ns
         docs = list(map(pack, texts))
     except Exception:
         if len(found) > 1:
-            return [each for one in found.items() for each in _derive_or_split(project_id, dict([one]), now_ns, rules)]
+            return [each for one in found.items() for each in _derive_or_split(project_id, dict([one]), now_ns, rules, report)]
         [trace_id] = found
         log.exception("cannot link trace %s", trace_id.hex())
-        return [trace_id]
+        report.failed.append((project_id, trace_id))
+        return []
     # A trace of which only log records came has no spans.
     took_ns = (perf_counter_ns() - started) / max(sum(map(_span_count, found.values())), 1)
     return [
