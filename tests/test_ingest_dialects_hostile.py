@@ -93,7 +93,27 @@ def test_spans_with_the_keys_of_one_before_are_read_the_same(attributes: dict[st
     first, again = (gather(here, attributes, TABLES[dialect.name]) for _ in range(2))
     expected = gather(here, attributes, one_by_one)
 
-    assert first == again == expected
+    assert first == again
+    assert (first.values, first.flat, first.own) == (expected.values, expected.flat, expected.own)
+
+
+_NAMED = ["gen_ai.operation.name", "gen_ai.agent.name", "session.id", "user.id", "gen_ai.request.model", "gen_ai.provider.name", "clew.run"]
+_NAME = st.sampled_from(["chat", "1", "openai:x", "models/m", "resp_1", '"q"', " ", "0123456789abcdeF", 1, True, 1.0, ["1"]])
+def _read_anew(attributes: dict[str, Any]) -> Facts:
+    for table in TABLES.values():
+        table.layouts.clear()
+    return normalise(span(attributes))
+
+
+@settings(max_examples=300, deadline=None)
+@given(names=st.lists(_NAME, min_size=2, max_size=len(_NAMED)), place=st.integers(0), other=_NAME)
+def test_names_of_the_span_before_are_not_those_of_another(names: list[Any], place: int, other: Any) -> None:
+    """Equal names are read once; a number, a yes and a text that look alike are no equal names."""
+    here = dict(zip(_NAMED, names, strict=False))
+    there = {**here, _NAMED[place % len(names)]: other}
+    alone = [_read_anew(attributes) for attributes in (here, there)]
+
+    assert [normalise(span(attributes)) for attributes in (here, there, here, here, there)] == [alone[place] for place in (0, 1, 0, 0, 1)]
 
 
 def test_what_is_remembered_of_keys_is_bounded() -> None:
@@ -166,7 +186,7 @@ def test_a_span_that_defeats_a_reader(caplog: pytest.LogCaptureFixture) -> None:
     broken.attributes = None  # type: ignore[assignment]  # the point of the test
 
     assert normalise(broken) == Facts(convention="unreadable", failed=True)
-    assert [record.getMessage() for record in caplog.records] == ["a span of scope '' could not be understood: AttributeError in recognise"]
+    assert [record.getMessage() for record in caplog.records] == ["a span of scope '' could not be understood: TypeError in recognise"]
     caplog.clear()
 
 

@@ -9,7 +9,7 @@ from .dialect import Dialect
 from .events import hear_events, span_events
 from .messages import Exchange, read_fresh, read_message, read_messages
 from .parts import Message
-from .providers import provider_of, provider_of_model
+from .providers import provider_of_model
 from .reading import Reading
 from .streams import are_joined, separate
 from .tokens import RAW_USAGE_KEYS, Count, count_of, fill_usage, usage_of, usage_of_object
@@ -23,31 +23,15 @@ _INCLUSIVE_OBJECTS = dict(RAW_USAGE_KEYS)
 
 
 def read_models(reading: Reading, facts: Facts) -> None:
-    """Fill in models and provider."""
+    """Fill in the model and the provider where no attribute names them."""
     values = reading.values
-    if "request_model" in values:
-        facts.request_model = plain_model(word(values["request_model"]))
-    if "response_model" in values:
-        facts.response_model = plain_model(word(values["response_model"]))
     if facts.request_model is None and "parameters" in values:
         facts.request_model = word(mapping(values["parameters"]).get("model"))
     if facts.request_model is None and facts.response_model is None and facts.kind in _NAMED_AFTER_MODELS:
         facts.request_model = model_in_name(reading.span.name)
-    named = word(values["provider"]) if "provider" in values else None
-    if named is not None:
-        facts.provider = provider_of(named)
     if facts.provider is None and facts.kind in ("llm", "embedding", "rerank"):
         facts.provider = provider_of_model(facts.response_model or facts.request_model)
 
-
-def plain_model(name: str | None) -> str | None:
-    """Return a model's name without the path to where Google keeps it."""
-    if name is not None and "models/" in name and name.startswith(_PATHS):
-        return name.rpartition("/")[2] or name
-    return name
-
-
-_PATHS = ("models/", "projects/", "publishers/")
 
 _NAMED_AFTER_MODELS = frozenset({"llm", "embedding"})
 _NAMES = ("chat ", "generate_content ", "text_completion ", "embeddings ")

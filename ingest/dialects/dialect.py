@@ -43,6 +43,8 @@ class Dialect(msgspec.Struct, frozen=True):
     """Any other sign."""
     claims_in: str = ""
     """How the names of scopes begin on whose spans such a sign is looked for."""
+    claims_with: str = ""
+    """The attribute without which it is not looked for; empty for none."""
     keys: Mapping[str, tuple[str, ...]] = {}
     """Keys of its own by field, before the common ones."""
     prepare: Prepare | None = None

@@ -49,12 +49,6 @@ _REQUESTS = {"chat": "llm", "completion": "llm", "rerank": "rerank", "embedding"
 _CALL_FIELDS = ("tokens.input", "tokens.output", "finish_reasons", "messages.output")
 
 
-def kind_of_operation(reading: Reading) -> str | None:
-    """Return the kind that the operation's name says."""
-    operation = reading.word("operation")
-    return OPERATIONS.get(operation.lower()) if operation else None
-
-
 def kind_of_signs(reading: Reading) -> str | None:
     """Return the kind of a span whose own word was lost or never said: by its name, else by what it holds."""
     name = reading.span.name

@@ -16,8 +16,9 @@ from .calls import Understood, read_calls, read_embedding, read_models, read_usa
 from .dialect import Dialect
 from .events import DETAILS, is_message_event, message_of
 from .faults import read_fault
-from .kinds import OPERATION_OF, OPERATIONS, hands_over, kind_of_operation, kind_of_signs
+from .kinds import OPERATION_OF, hands_over, kind_of_signs
 from .messages import first_question, last_answer, last_deed, last_words
+from .names import Names, names_on
 from .own import own_kind, read_own
 from .reading import Reading, gather
 from .registry import TABLES, recognise
@@ -28,9 +29,6 @@ _log = logging.getLogger(__name__)
 
 _TEXTS = ("input", "output", "thought", "tool_result", "tool_error", "error_message", "termination_detail")
 _texts_of = attrgetter(*_TEXTS)
-
-_NOT_SESSIONS = ("resp_", "chatcmpl", "msg_", "trace_")
-"""Ids of replies, and of the traces of OpenAI's Agents SDK, that some send as the id of a conversation."""
 
 _HANDOFF = "handoff to "
 
@@ -105,13 +103,14 @@ def _read(spans: Sequence[Span], senders: Sequence[Sender], otherwise: str = "ot
                 _add_details(reading, event, dialect)
         if dialect.prepare is not None:
             dialect.prepare(reading)
-    kinds = map(_kind, readings, dialects)
-    found = [Facts(kind=kind or otherwise, convention=dialect.name) for kind, dialect in zip(kinds, dialects, strict=True)]
-    for facts, sender in zip(found, senders, strict=True):
-        facts.service, facts.version, facts.environment = sender
+            reading.layout = None
+    names = list(map(names_on, readings))
+    kinds = [kind or otherwise for kind in map(_kind, readings, dialects, names)]
+    found = list(map(_begin, kinds, dialects, senders, names))
     understood = list(zip(readings, found, dialects, strict=True))
     for reading, facts, _ in understood:
-        _read_identity(reading, facts)
+        if "metadata" in reading.values and (facts.session_id is None or facts.user_id is None):
+            _read_metadata(reading.values["metadata"], facts)
     for reading, facts, _ in understood:
         read_models(reading, facts)
     for reading, facts, dialect in understood:
@@ -138,10 +137,11 @@ def _add_details(reading: Reading, event: Event, dialect: Dialect) -> None:
     said = gather(reading.span, event.attributes, TABLES[dialect.name])
     for field, value in said.values.items():
         reading.values.setdefault(field, value)
+    reading.layout = None
 
 
-def _kind(reading: Reading, dialect: Dialect) -> str | None:
-    kind = own_kind(reading) or dialect.kind(reading) or kind_of_operation(reading) or kind_of_signs(reading)
+def _kind(reading: Reading, dialect: Dialect, names: Names) -> str | None:
+    kind = own_kind(reading) or dialect.kind(reading) or names.kind or kind_of_signs(reading)
     if kind == "tool":
         if reading.span.name.startswith(_HANDOFF) or _transfers(reading):
             return "handoff"
@@ -155,27 +155,25 @@ def _transfers(reading: Reading) -> bool:
     return isinstance(name, str) and hands_over(name)
 
 
-def _read_identity(reading: Reading, facts: Facts) -> None:
-    values = reading.values
-    # Most are not said, and this is asked of every span.
-    if "agent_name" in values:
-        facts.agent_name = word(values["agent_name"])
-    if "agent_id" in values:
-        facts.agent_id = word(values["agent_id"])
-    if "session" in values:
-        session = word(values["session"])
-        facts.session_id = None if session is not None and session.startswith(_NOT_SESSIONS) else session
-    if "user" in values:
-        facts.user_id = word(values["user"])
-    # A run may say where it runs and which version of the agent it is; a sender's word holds for all it sends.
-    if "environment" in values:
-        facts.environment = word(values["environment"]) or facts.environment
-    if "agent_version" in values:
-        facts.version = word(values["agent_version"]) or facts.version
-    if "metadata" in values and (facts.session_id is None or facts.user_id is None):
-        _read_metadata(values["metadata"], facts)
-    operation = reading.word("operation")
-    facts.operation = operation if operation is not None and operation.lower() in OPERATIONS else OPERATION_OF.get(facts.kind, operation)
+def _begin(kind: str, dialect: Dialect, sender: Sender, names: Names) -> Facts:
+    """Return the facts that are single words."""
+    return Facts(
+        kind=kind,
+        convention=dialect.name,
+        operation=names.operation if names.kind is not None else OPERATION_OF.get(kind, names.operation),
+        service=sender.service,
+        # A run may say where it runs and which version of the agent it is; a sender's word holds for all it sends.
+        version=names.version or sender.version,
+        environment=names.environment or sender.environment,
+        agent_name=names.agent_name,
+        agent_id=names.agent_id,
+        run_id=names.run_id,
+        session_id=names.session_id,
+        user_id=names.user_id,
+        request_model=names.request_model,
+        response_model=names.response_model,
+        provider=names.provider,
+    )
 
 
 def _read_metadata(value: Any, facts: Facts) -> None:

@@ -1,16 +1,14 @@
 """What our own attributes say, on whatever span they stand: they go on top of any convention."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 from ingest.model import SPAN_KINDS, Decision, Facts, Option
 
 from .reading import Reading
-from .values import MOST_ITEMS, listing, number, real, show, truth, word
+from .values import MOST_ITEMS, listing, number, real, show, span_id, truth, word
 
 _KINDS = frozenset(SPAN_KINDS)
-_SPAN_ID = re.compile(r"[0-9a-fA-F]{16}")
 
 
 def own_kind(reading: Reading) -> str | None:
@@ -25,8 +23,7 @@ def read_own(reading: Reading, facts: Facts) -> None:
     if references:
         facts.references = {name[:200]: text for name, value in references[:MOST_ITEMS] if name and (text := word(value))}
     values = reading.values
-    if reading.own == _ONLY_RUN:
-        facts.run_id = _span_id(values["clew.run"])
+    if not reading.own or reading.own == _ONLY_RUN:
         return
     for field in reading.own:
         if field in _SIMPLE:
@@ -34,8 +31,6 @@ def read_own(reading: Reading, facts: Facts) -> None:
             said = read(values[field])
             if said is not None:
                 setattr(facts, name, said)
-    if not reading.own:
-        return
     if facts.announce is not None:
         facts.kind, facts.announced_kind = "announcement", facts.kind
     facts.decision = _decision(reading) or _fallback(reading)
@@ -43,12 +38,7 @@ def read_own(reading: Reading, facts: Facts) -> None:
 
 
 _ONLY_RUN = ["clew.run"]
-"""What stands on every span inside a run, whoever made it."""
-
-
-def _span_id(value: Any) -> str | None:
-    plain = word(value)
-    return plain.lower() if plain is not None and _SPAN_ID.fullmatch(plain) else None
+"""What stands on every span inside a run, whoever made it, and is read with the names."""
 
 
 def _announcement(value: Any) -> str | None:
@@ -66,7 +56,6 @@ def _usd(value: Any) -> float | None:
 
 
 _SIMPLE: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "clew.run": ("run_id", _span_id),
     "clew.thought": ("thought", show),
     "clew.termination": ("termination", word),
     "clew.termination_detail": ("termination_detail", show),
@@ -75,7 +64,7 @@ _SIMPLE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "clew.budget_usd": ("budget_usd", _usd),
     "clew.announce": ("announce", _announcement),
     "clew.announced_name": ("announced_name", word),
-    "clew.announced_parent": ("announced_parent", _span_id),
+    "clew.announced_parent": ("announced_parent", span_id),
     "clew.heartbeat": ("heartbeat_ns", _interval_ns),
     "clew.lost_spans": ("lost_spans", number),
     "clew.truncated": ("truncated", lambda value: truth(value) is True),

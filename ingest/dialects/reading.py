@@ -23,6 +23,28 @@ for _prefix, _family in FLAT_PREFIXES.items():
 
 _MOST_DEPTH = 16
 
+NAMES = (
+    "operation", "agent_name", "agent_id", "agent_version", "environment", "clew.run", "session", "user", "request_model",
+    "response_model", "provider",
+)  # fmt: skip
+"""The fields of names and ids that are the same on span after span."""
+
+
+class Layout(msgspec.Struct):
+    """What the keys of a span alone tell of how it is read."""
+
+    fields: tuple[str, ...]
+    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    """Takes the values of these fields out of the attributes, each from the key that goes before others."""
+    counts: tuple[str, ...]
+    bodies: tuple[str, ...]
+    own: list[str]
+    """Shared by all spans that are read so."""
+    pick_names: Callable[[Mapping[str, Any]], tuple[Any, ...]] | None
+    """Takes the values of ``NAMES`` out of the values of a reading; None where there is one at most."""
+    names_before: tuple[tuple[Any, ...], Any] | None = None
+    """These values on the last span that was read so, and what they came to."""
+
 
 class Reading(msgspec.Struct, gc=False):
     """What a span's attributes hold, by field."""
@@ -33,6 +55,8 @@ class Reading(msgspec.Struct, gc=False):
     """Flattened lists by family: what follows the prefix, and the value."""
     own: list[str] = []
     """The fields that our own SDK left a word for."""
+    layout: Layout | None = None
+    """How it was read, where that was by its keys alone."""
 
     def word(self, field: str) -> str | None:
         """Return a name or id."""
@@ -62,7 +86,7 @@ class KeyTable(dict[str, tuple[str, int, int] | None]):
     """The keys of a convention: key -> field, precedence within the field, and what it holds. None: no fact's key."""
 
     def __init__(self) -> None:
-        self.layouts: dict[tuple[str, ...], _Layout | None] = {}
+        self.layouts: dict[tuple[str, ...], Layout | None] = {}
         """How spans that have these keys are read at once; None where they are not."""
 
 
@@ -154,18 +178,6 @@ _MOST_IN_LAYOUT, _MOST_CHARS = 64, 3_000
 """Keys of a span that is read as those before it, and their letters: who has more spells lists, and hardly any two are alike."""
 
 
-class _Layout(msgspec.Struct, frozen=True):
-    """What the keys of a span alone tell of how it is read."""
-
-    fields: tuple[str, ...]
-    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
-    """Takes the values of these fields out of the attributes, each from the key that goes before others."""
-    counts: tuple[str, ...]
-    bodies: tuple[str, ...]
-    own: list[str]
-    """Shared by all spans that are read so."""
-
-
 def _read_as_before(span: Span, attributes: Mapping[str, Any], table: KeyTable) -> Reading | None:
     """Read a span by its keys; None where its values need a closer look.
 
@@ -189,10 +201,10 @@ def _read_as_before(span: Span, attributes: Mapping[str, Any], table: KeyTable) 
     for field in layout.bodies:
         if values[field] in _UNSAID:
             return None
-    return Reading(span, values, {}, layout.own)
+    return Reading(span, values, {}, layout.own, layout)
 
 
-def _learn(keys: tuple[str, ...], table: KeyTable) -> _Layout | None:
+def _learn(keys: tuple[str, ...], table: KeyTable) -> Layout | None:
     if sum(map(len, keys)) > _MOST_CHARS:
         return None
     if len(table.layouts) >= _MOST_LAYOUTS:
@@ -201,7 +213,7 @@ def _learn(keys: tuple[str, ...], table: KeyTable) -> _Layout | None:
     return layout
 
 
-def _layout_of(keys: tuple[str, ...], table: KeyTable) -> _Layout | None:
+def _layout_of(keys: tuple[str, ...], table: KeyTable) -> Layout | None:
     chosen: dict[str, tuple[int, int, str]] = {}
     for key in keys:
         if key not in table and _family_of(key) is not None:
@@ -215,7 +227,9 @@ def _layout_of(keys: tuple[str, ...], table: KeyTable) -> _Layout | None:
         return None
     holding = {kind: tuple(field for field, (_, holds, _) in chosen.items() if holds == kind) for kind in (_COUNT, _BODY, _OWN)}
     pick = itemgetter(*(key for _, _, key in chosen.values()))
-    return _Layout(tuple(chosen), pick, holding[_COUNT], holding[_BODY], list(holding[_OWN]))
+    names = [field for field in NAMES if field in chosen]
+    pick_names = itemgetter(*names) if len(names) >= _FEWEST else None
+    return Layout(tuple(chosen), pick, holding[_COUNT], holding[_BODY], list(holding[_OWN]), pick_names)
 
 
 _FEWEST = 2

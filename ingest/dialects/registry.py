@@ -30,21 +30,8 @@ TABLES: dict[str, KeyTable] = {dialect.name: key_table(dialect.keys) for dialect
 _LAST = DIALECTS[-1]
 
 
-def recognise(span: Span) -> Dialect:
-    """Return the first convention that claims a span; the last one claims every span."""
-    attributes = span.attributes
-    signs = _signs(span.scope.name)
-    # Two set operations find what telling attributes there are; only they, and claims ranked before them, are looked at.
-    found: set[Any] = attributes.keys() & signs.markers.keys()
-    # No view: Python would hash the values of the span where these are more, and there are lists among them.
-    found |= attributes.items() & signs.said
-    marked = min(map(signs.markers.__getitem__, found)) if found else signs.otherwise
-    for place, dialect, claims in signs.claims:
-        if place >= marked[0]:
-            break
-        if claims(span):
-            return dialect
-    return marked[1]
+_Claim = tuple[int, Dialect, Callable[[Span], bool]]
+"""Place, convention, and the sign that is looked for."""
 
 
 class _Signs(msgspec.Struct, frozen=True):
@@ -54,16 +41,64 @@ class _Signs(msgspec.Struct, frozen=True):
     """By attribute, and by pair of attribute and value."""
     said: tuple[tuple[str, str], ...]
     """The pairs."""
-    claims: list[tuple[int, Dialect, Callable[[Span], bool]]]
+    claims: list[_Claim]
     otherwise: tuple[int, Dialect]
     """The convention whose own scope it is; else the last one."""
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """What is left to ask of a span once its scope and the keys of its attributes are known."""
+
+    marked: tuple[int, Dialect]
+    """The first convention that they speak for."""
+    said: tuple[tuple[str, str], ...]
+    """Pairs that its attributes may hold."""
+    claims: list[_Claim]
+    """Those ranked before."""
+
+
+_MOST_SEEN, _MOST_KEYS, _MOST_CHARS = 2_000, 64, 3_000
+"""Bounds of what is kept: all is dropped once there is more. Spans with more keys spell lists, and hardly any two are alike."""
+
+_SEEN: dict[tuple[str, tuple[str, ...]], _Known] = {}
+
+
+def recognise(span: Span) -> Dialect:
+    """Return the first convention that claims a span; the last one claims every span."""
+    attributes = span.attributes
+    # Emitters send the same keys on span after span.
+    keys = span.scope.name, tuple(attributes)
+    known = _SEEN.get(keys) or _look_at(*keys)
+    marked = known.marked
+    # No view: Python would hash the values of the span where these are more, and there are lists among them.
+    if known.said and (found := attributes.items() & known.said):
+        marked = min(marked, *map(_signs(span.scope.name).markers.__getitem__, found))
+    for place, dialect, claims in known.claims:
+        if place >= marked[0]:
+            break
+        if claims(span):
+            return dialect
+    return marked[1]
+
+
+def _look_at(scope: str, keys: tuple[str, ...]) -> _Known:
+    signs = _signs(scope)
+    marked = min([signs.markers[key] for key in keys if key in signs.markers], default=signs.otherwise)
+    said = tuple([pair for pair in signs.said if pair[0] in keys])
+    claims = [claim for claim in signs.claims if claim[0] < marked[0] and (not claim[1].claims_with or claim[1].claims_with in keys)]
+    known = _Known(marked, said, claims)
+    if len(keys) <= _MOST_KEYS and len(scope) + sum(map(len, keys)) <= _MOST_CHARS:
+        if len(_SEEN) >= _MOST_SEEN:
+            _SEEN.clear()
+        _SEEN[scope, keys] = known
+    return known
 
 
 @lru_cache(maxsize=512)
 def _signs(scope: str) -> _Signs:
     """Return the signs to look for on spans of a scope; where the scope itself settles it nothing after that is tried."""
     markers: dict[Any, tuple[int, Dialect]] = {}
-    claims: list[tuple[int, Dialect, Callable[[Span], bool]]] = []
+    claims: list[_Claim] = []
     for place, dialect in enumerate(DIALECTS):
         if scope in dialect.scopes or (dialect.scope_prefixes and scope.startswith(dialect.scope_prefixes)):
             return _Signs(markers, _pairs(markers), claims, (place, dialect))

@@ -3,6 +3,7 @@
 import ast
 import json
 import math
+import re
 from typing import Any
 
 import msgspec
@@ -93,6 +94,15 @@ def word(value: object) -> str | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)[:_MOST_NAME] if -(2**64) < value < 2**64 else None
     return None
+
+
+def span_id(value: object) -> str | None:
+    """Return the id of a span in lower case; None for anything else."""
+    plain = word(value)
+    return plain.lower() if plain is not None and _SPAN_ID.fullmatch(plain) else None
+
+
+_SPAN_ID = re.compile(r"[0-9a-fA-F]{16}")
 
 
 def parse(value: Any) -> Any:

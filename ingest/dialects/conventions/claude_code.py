@@ -18,7 +18,7 @@ _REFUSED = frozenset({"reject", "rejected", "deny", "denied"})
 
 
 def _claims(span: Span) -> bool:
-    return span.name.startswith(_PREFIX) and "span.type" in span.attributes
+    return span.name.startswith(_PREFIX)
 
 
 def _kind(reading: Reading) -> str | None:
@@ -70,6 +70,7 @@ DIALECT = Dialect(
     rank=50,
     scope_prefixes=("com.anthropic.claude_code",),
     claims=_claims,
+    claims_with="span.type",
     keys={
         "claude.type": ("span.type",),
         "success": ("success",),
