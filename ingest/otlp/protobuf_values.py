@@ -119,9 +119,19 @@ class _Pairs(dict[bytes, tuple[str, Any]]):
     """Bytes of an attribute that is kept: longer ones rarely come again, and take the room of many."""
 
     def __missing__(self, data: bytes) -> tuple[str, Any]:
-        """Read an attribute that is not kept. Raises ``Remarkable``, ``DecodeError``."""
+        """Read an attribute that is not kept. Raises ``Remarkable``, ``DecodeError``, ``UnicodeDecodeError``."""
         size = len(data)
-        pair = _text_pair(data, size) if size >= _SHORTEST else None
+        pair: tuple[str, Any] | None = None
+        if size >= _SHORTEST:
+            # A text of up to 16 KB written as every exporter does, the key, the value, nothing else: to have it parsed would take
+            # two thirds longer, since the parser is made for messages, not for one text. Nothing is called: most of a span's time is here.
+            at = 2 + data[1]
+            key, head = _KEYS[data[:at]], _HEADS[size - at]
+            if key is not None and head is not None and data.startswith(head, at):
+                text = data[at + len(head) :].decode()
+                if "\0" in text:
+                    raise Remarkable
+                pair = key, text
         if pair is None:
             pair = _any_pair(data)
             if _is_nested(pair[1]):
@@ -131,24 +141,6 @@ class _Pairs(dict[bytes, tuple[str, Any]]):
                 self.clear()
             self[data] = pair
         return pair
-
-
-def _text_pair(data: bytes, size: int) -> tuple[str, Any] | None:
-    """Return an attribute that is a text of up to 16 KB, written as every exporter does: the key, the value, nothing else.
-
-    To have it parsed would take two thirds longer: the parser is made for messages, not for one text. None for all others.
-    """
-    at = 2 + data[1]
-    key, head = _KEYS[data[:at]], _HEADS[size - at]
-    if key is None or head is None or not data.startswith(head, at):
-        return None
-    try:
-        text = data[at + len(head) :].decode()
-    except UnicodeDecodeError as error:
-        raise Remarkable from error
-    if "\0" in text:
-        raise Remarkable
-    return key, text
 
 
 _SHORTEST = 6
@@ -162,14 +154,11 @@ class _Keys(dict[bytes, str | None]):
     """The tag of ``KeyValue.key``."""
 
     def __missing__(self, data: bytes) -> str | None:
-        """Read a key that is not kept. Raises ``Remarkable``."""
+        """Read a key that is not kept. Raises ``Remarkable``, ``UnicodeDecodeError``."""
         # A length of 128 and more takes more than a byte.
         if data[0] != self._TAG or data[1] >= 128 or len(data) != 2 + data[1]:
             return None
-        try:
-            key = data[2:].decode()
-        except UnicodeDecodeError as error:
-            raise Remarkable from error
+        key = data[2:].decode()
         if "\0" in key:
             raise Remarkable
         if len(self) >= self._MOST:
@@ -225,5 +214,8 @@ def attributes_as_before(parts: Sequence[bytes]) -> dict[str, Any]:
     """Return attributes, most of them as they were read before. Raises ``Remarkable``, ``DecodeError``."""
     if len(parts) > MOST_ATTRIBUTES:
         raise Remarkable
-    # A slice is a list: to go through what the parser gives takes longer for each, and an exception at the end.
-    return dict(map(_PAIRS.__getitem__, parts[:]))
+    try:
+        # A slice is a list: to go through what the parser gives takes longer for each, and an exception at the end.
+        return dict(map(_PAIRS.__getitem__, parts[:]))
+    except UnicodeDecodeError as error:
+        raise Remarkable from error

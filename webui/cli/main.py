@@ -6,6 +6,8 @@ import traceback
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 
+from ingest.store.sqlite_setup import count_no_memory
+
 from .errors import sentence
 from .parser import build_parser
 
@@ -16,6 +18,7 @@ _INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Carry out a command and return its exit status: 0 is success, 1 a failure told on stderr, 2 a command that is none."""
     arguments = build_parser().parse_args(argv)
+    count_no_memory()
     try:
         # The table of commands names modules, so that each command pays for what it imports and for nothing else.
         status: int = import_module(arguments.module).run(arguments, environ)
