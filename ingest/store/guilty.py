@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, select
 from ingest.model import StoredSpan
 
 from .derived import finding, summary
-from .reader import read_traces
+from .reader import read_trace
 from .schema import span
 
 _MOST_SPANS = 2_000
@@ -79,7 +79,7 @@ def largest_step(conn: Connection, key: Key) -> Guilt | None:
     length = conn.execute(select(s.span_count).where(s.project_id == key[0], s.trace_id == key[1])).scalar()
     if length is None or length > _MOST_SPANS:
         return None
-    stored = read_traces(conn, key[0], [key[1]]).get(key[1])
+    stored = read_trace(conn, key[0], key[1])
     calls = [one for one in stored.spans if one.facts.kind == "llm"] if stored is not None else []
     largest = max(calls, key=_tokens, default=None)
     return Guilt(largest.span_id, f"{largest.name} used most tokens") if largest is not None and _tokens(largest) else None

@@ -39,8 +39,11 @@ BATCH_SPANS = 1_400
 REST_NS = 250_000_000
 """A changed trace rests for so long before it is linked, since the rest of it is often in the next request."""
 
-_READ_TRACES = 8
-"""So many traces are read at once: few, because each of them may be huge."""
+_READ_TRACES = 24
+"""So many traces are read at once."""
+
+_STAGE_SPANS = 576
+"""So many spans go through a stage of derivation before the next. With a third of them deriving and writing take 4 % more time."""
 
 _TABLES = (summary, run, decision, ledger, reference, finding, tally, long_chain)
 
@@ -113,11 +116,13 @@ def _derive_group(
     started = perf_counter_ns()
     with store.engine.connect() as conn:
         found = read_traces(conn, project_id, trace_ids)
-    share = (perf_counter_ns() - started) // max(len(found), 1)
-    for some in together(found, _span_count):
+    for some in together(found, _span_count, _STAGE_SPANS):
+        share = (perf_counter_ns() - started) // len(some)
         for one in _derive_or_split(project_id, some, now_ns, rules, report):
             one.took_ns += share
             yield one
+        # What is derived is written meanwhile, which is none of reading.
+        started = perf_counter_ns()
 
 
 def _span_count(stored: StoredTrace) -> int:

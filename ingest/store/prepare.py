@@ -19,6 +19,9 @@ LogRow = tuple[int, bytes, bytes, bytes, bytes, int]
 
 _ERROR = 2
 
+_STAGE_SPANS = 192
+"""So many spans at least go through a stage before the next; a trace that has more is taken alone."""
+
 _Item = TypeVar("_Item", Span, LogRecord)
 
 
@@ -47,7 +50,7 @@ def prepare(project_id: int, spans: Sequence[Span], logs: Sequence[LogRecord], n
     """Understand, pack and compress what came in one request. Of several versions of a span in it the highest is kept."""
     traces: dict[bytes, PreparedTrace] = {}
     size = 0
-    for some in together(_by_trace(spans), len):
+    for some in together(_by_trace(spans).items(), len, _STAGE_SPANS):
         for trace_id, (chunk, ranked) in zip(some, pack_spans(list(some.values())), strict=True):
             traces[trace_id] = PreparedTrace(trace_id, _span_rows(project_id, trace_id, chunk.chunk_id, ranked), chunk)
             size += _size(chunk, len(ranked))

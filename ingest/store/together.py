@@ -5,23 +5,22 @@ processor's nearest memory at once; to take each span or trace through all stage
 a quarter longer. "Some" is as many as lie near the processor themselves, which also bounds what is held meanwhile.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
-
-_AT_ONCE = 192
-"""Spans; a trace that has more is taken alone."""
 
 _Content = TypeVar("_Content")
 
 
-def together(traces: Mapping[bytes, _Content], spans_of: Callable[[_Content], int]) -> Iterator[dict[bytes, _Content]]:
-    """Yield the traces in their order, at least ``_AT_ONCE`` spans or what is left."""
+def together(
+    traces: Iterable[tuple[bytes, _Content]], size_of: Callable[[_Content], int], enough: int
+) -> Iterator[dict[bytes, _Content]]:
+    """Yield the traces in their order, at a time as many as are ``enough`` by their sizes, or what is left."""
     some: dict[bytes, _Content] = {}
     held = 0
-    for trace_id, content in traces.items():
+    for trace_id, content in traces:
         some[trace_id] = content
-        held += spans_of(content)
-        if held >= _AT_ONCE:
+        held += size_of(content)
+        if held >= enough:
             yield some
             some, held = {}, 0
     if some:

@@ -66,7 +66,7 @@ def preview(store: Store, question: Question, price: Price, now_ns: int) -> Prev
     for start in range(0, len(keys), _READ_AT_ONCE):
         with store.engine.connect() as conn:
             traces = read_traces(conn, question.project_id, keys[start : start + _READ_AT_ONCE])
-        for trace_id, stored in traces.items():
+        for trace_id, stored in traces:
             context = TraceContext(trace_id, stored.first_seen_ns, stored.last_seen_ns, now_ns, price)
             for run in reconstruct(stored.spans, context).runs:
                 if not question.agent or run.agent == question.agent:
