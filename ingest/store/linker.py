@@ -43,7 +43,7 @@ _READ_TRACES = 24
 """So many traces are read at once."""
 
 _STAGE_SPANS = 576
-"""So many spans go through a stage of derivation before the next. With a third of them deriving and writing take 4 % more time."""
+"""So many spans at least go through a stage of derivation before the next. With a third of them linking takes 4 % more time."""
 
 _TABLES = (summary, run, decision, ledger, reference, finding, tally, long_chain)
 
