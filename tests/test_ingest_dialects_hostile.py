@@ -13,8 +13,8 @@ from ingest.dialects.dialect import Dialect
 from ingest.dialects.merge import merge_logs
 from ingest.dialects.normalise import normalise, normalise_all, normalise_log, sender_of
 from ingest.dialects.reading import gather, key_table
-from ingest.dialects.registry import DIALECTS, TABLES
-from ingest.model import Facts
+from ingest.dialects.registry import _MOST_SEEN, _SEEN, DIALECTS, TABLES, recognise
+from ingest.model import Facts, Span
 
 from .dialect_spans import log, read, span
 
@@ -99,6 +99,8 @@ def test_spans_with_the_keys_of_one_before_are_read_the_same(attributes: dict[st
 
 _NAMED = ["gen_ai.operation.name", "gen_ai.agent.name", "session.id", "user.id", "gen_ai.request.model", "gen_ai.provider.name", "clew.run"]
 _NAME = st.sampled_from(["chat", "1", "openai:x", "models/m", "resp_1", '"q"', " ", "0123456789abcdeF", 1, True, 1.0, ["1"]])
+
+
 def _read_anew(attributes: dict[str, Any]) -> Facts:
     for table in TABLES.values():
         table.layouts.clear()
@@ -116,6 +118,38 @@ def test_names_of_the_span_before_are_not_those_of_another(names: list[Any], pla
     assert [normalise(span(attributes)) for attributes in (here, there, here, here, there)] == [alone[place] for place in (0, 1, 0, 0, 1)]
 
 
+_TELLING: dict[str, list[Any]] = {
+    "gen_ai.system": ["strands-agents", "openai", 1], "gen_ai.agent.name": ["gemini-cli", "x", ["gemini-cli"]], "span.type": ["llm"],
+    "gen_ai.operation.name": ["chat"], "openinference.span.kind": ["LLM"], "mcp.method.name": ["tools/call"], "no.key": [1],
+}  # fmt: skip
+_TOLD = st.fixed_dictionaries({}, optional={key: st.sampled_from(values) for key, values in _TELLING.items()})
+
+
+@settings(max_examples=300, deadline=None)
+@given(one=_TOLD, other=_TOLD, name=st.sampled_from(["claude_code.llm_request", "chat"]), sdk=st.sampled_from(["openlit", "opentelemetry"]))
+def test_keys_that_were_seen_tell_the_same_convention(one: dict[str, Any], other: dict[str, Any], name: str, sdk: str) -> None:
+    """What is remembered of a span's keys leaves open what only its values, its name and its sender tell."""
+    again = {key: other.get(key, value) for key, value in one.items()}
+    spans = [
+        span(attributes, name=said, resource={"telemetry.sdk.name": by})
+        for attributes in (one, again)
+        for said, by in ((name, sdk), ("chat", "opentelemetry"))
+    ]
+
+    assert [recognise(each).name for each in spans] == [_recognised_anew(each) for each in spans]
+
+
+def _recognised_anew(each: Span) -> str:
+    """Try one convention after the other, as they are ranked."""
+    for dialect in DIALECTS:
+        said = any(each.attributes.get(key) == value for key, value in dialect.says)
+        has = not dialect.claims_with or dialect.claims_with in each.attributes
+        claimed = dialect.claims is not None and has and each.scope.name.startswith(dialect.claims_in) and dialect.claims(each)
+        if said or claimed or any(key in each.attributes for key in dialect.markers):
+            return dialect.name
+    raise AssertionError("the last convention claims every span")
+
+
 def test_what_is_remembered_of_keys_is_bounded() -> None:
     """Neither ever new keys nor long ones fill the memory."""
     table = key_table({})
@@ -125,9 +159,14 @@ def test_what_is_remembered_of_keys_is_bounded() -> None:
         assert gather(span(attributes), attributes, table).values.keys() == {"provider", "operation"}
     long = {**known, "x" * 5_000: 1}
     gather(span(long), long, table)
+    for number in range(_MOST_SEEN + 10):
+        recognise(span({**known, f"made.up.{number}": number}))
+    recognise(span(long))
 
     assert 0 < len(table.layouts) <= 300
     assert tuple(long) not in table.layouts
+    assert 0 < len(_SEEN) <= _MOST_SEEN
+    assert ("", tuple(long)) not in _SEEN
 
 
 @pytest.mark.parametrize(

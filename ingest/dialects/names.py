@@ -4,14 +4,11 @@ import msgspec
 
 from .kinds import OPERATIONS
 from .providers import provider_of
-from .reading import NAMES, Reading
+from .reading import MOST_CHARS, NAMES, Reading
 from .values import span_id, word
 
 _NOT_SESSIONS = ("resp_", "chatcmpl", "msg_", "trace_")
 """Ids of replies, and of the traces of OpenAI's Agents SDK, that some send as the id of a conversation."""
-
-_MOST_CHARS = 3_000
-"""Of the names on a span that are remembered for the next one."""
 
 _PATHS = ("models/", "projects/", "publishers/")
 
@@ -47,7 +44,7 @@ def names_on(reading: Reading) -> Names:
         return names
     names = _read_names(reading)
     # Texts only: 1, 1.0 and True are equal, and say different things.
-    if set(map(type, said)) == {str} and sum(map(len, said)) <= _MOST_CHARS:
+    if set(map(type, said)) == {str} and sum(map(len, said)) <= MOST_CHARS:
         layout.names_before = said, names
     return names
 
@@ -66,13 +63,13 @@ def _read_names(reading: Reading) -> Names:
         run_id=span_id(said["clew.run"]),
         session_id=None if session is not None and session.startswith(_NOT_SESSIONS) else session,
         user_id=said["user"],
-        request_model=plain_model(said["request_model"]),
-        response_model=plain_model(said["response_model"]),
+        request_model=_plain_model(said["request_model"]),
+        response_model=_plain_model(said["response_model"]),
         provider=provider_of(provider) if provider is not None else None,
     )
 
 
-def plain_model(name: str | None) -> str | None:
+def _plain_model(name: str | None) -> str | None:
     """Return a model's name without the path to where Google keeps it."""
     if name is not None and "models/" in name and name.startswith(_PATHS):
         return name.rpartition("/")[2] or name

@@ -111,7 +111,7 @@ def _holds(field: str) -> int:
 
 def gather(span: Span, attributes: Mapping[str, Any], table: KeyTable) -> Reading:
     """Return the values of a span's (or one of its events' or log records') attributes by field."""
-    reading = _read_as_before(span, attributes, table) if len(attributes) <= _MOST_IN_LAYOUT else None
+    reading = _read_as_before(span, attributes, table) if len(attributes) <= MOST_KEYS else None
     return reading if reading is not None else _walk(span, attributes, table)
 
 
@@ -174,7 +174,7 @@ def _sort_in(key: str, value: Any, flat: dict[str, list[tuple[str, Any]]], table
 _MOST_LAYOUTS = 300
 """Of one convention. All are dropped once there are more."""
 
-_MOST_IN_LAYOUT, _MOST_CHARS = 64, 3_000
+MOST_KEYS, MOST_CHARS = 64, 3_000
 """Keys of a span that is read as those before it, and their letters: who has more spells lists, and hardly any two are alike."""
 
 
@@ -205,7 +205,7 @@ def _read_as_before(span: Span, attributes: Mapping[str, Any], table: KeyTable) 
 
 
 def _learn(keys: tuple[str, ...], table: KeyTable) -> Layout | None:
-    if sum(map(len, keys)) > _MOST_CHARS:
+    if sum(map(len, keys)) > MOST_CHARS:
         return None
     if len(table.layouts) >= _MOST_LAYOUTS:
         table.layouts.clear()

@@ -12,7 +12,7 @@ from ingest.model import Span
 
 from . import conventions
 from .dialect import Dialect
-from .reading import KeyTable, key_table
+from .reading import MOST_CHARS, MOST_KEYS, KeyTable, key_table
 
 
 def _discover() -> tuple[Dialect, ...]:
@@ -57,8 +57,8 @@ class _Known(msgspec.Struct, frozen=True):
     """Those ranked before."""
 
 
-_MOST_SEEN, _MOST_KEYS, _MOST_CHARS = 2_000, 64, 3_000
-"""Bounds of what is kept: all is dropped once there is more. Spans with more keys spell lists, and hardly any two are alike."""
+_MOST_SEEN = 2_000
+"""Scopes with keys that are kept: all are dropped once there are more."""
 
 _SEEN: dict[tuple[str, tuple[str, ...]], _Known] = {}
 
@@ -87,7 +87,7 @@ def _look_at(scope: str, keys: tuple[str, ...]) -> _Known:
     said = tuple([pair for pair in signs.said if pair[0] in keys])
     claims = [claim for claim in signs.claims if claim[0] < marked[0] and (not claim[1].claims_with or claim[1].claims_with in keys)]
     known = _Known(marked, said, claims)
-    if len(keys) <= _MOST_KEYS and len(scope) + sum(map(len, keys)) <= _MOST_CHARS:
+    if len(keys) <= MOST_KEYS and len(scope) + sum(map(len, keys)) <= MOST_CHARS:
         if len(_SEEN) >= _MOST_SEEN:
             _SEEN.clear()
         _SEEN[scope, keys] = known
