@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from zstandard import ZstdError
 
 from ingest.findings import Finding
 from ingest.model import Event, Link, LogRecord, Run, Span
@@ -250,6 +251,23 @@ def test_a_trace_that_cannot_be_derived_keeps_no_other_out(store: Store) -> None
 
     assert report.failed == [(1, trace_ids[2])]
     assert report.traces == len(tables(store)["summary"]) == 4
+
+
+def test_a_trace_that_cannot_be_read_keeps_no_other_out(store: Store) -> None:
+    """A chunk that the disk broke is told of one trace; the others read with it are linked and renormalised."""
+    trace_ids = [bytes([number]) * 16 for number in range(1, 6)]
+    for trace_id in trace_ids:
+        store_spans(store, in_trace(run_spans(1), trace_id))
+    with transaction(store) as tx:
+        tx.run("UPDATE chunk SET facts = ?, payload = ? WHERE trace_id = ?", (b"broken", b"broken", trace_ids[2]))
+
+    report = link_traces(store, [(1, trace_id) for trace_id in trace_ids], NOW, make_rulebook(store))
+
+    assert report.failed == [(1, trace_ids[2])]
+    assert report.traces == len(tables(store)["summary"]) == 4
+    assert renormalise_all(store, None, lambda payload: renormalise_spans(payload) + b"+", renormalise_logs) == 4
+    with store.engine.connect() as conn, pytest.raises(ZstdError):
+        read_trace(conn, 1, trace_ids[2])
 
 
 def test_projects_are_apart(store: Store) -> None:

@@ -113,9 +113,10 @@ def _derive_group(
     store: Store, group: tuple[int, Sequence[bytes]], now_ns: int, rules: Rulebook, report: LinkReport
 ) -> Iterator["_Linked"]:
     project_id, trace_ids = group
+    unreadable: list[bytes] = []
     started = perf_counter_ns()
     with store.engine.connect() as conn:
-        found = read_traces(conn, project_id, trace_ids)
+        found = read_traces(conn, project_id, trace_ids, unreadable)
     for some in together(found, _span_count, _STAGE_SPANS):
         share = (perf_counter_ns() - started) // len(some)
         for one in _derive_or_split(project_id, some, now_ns, rules, report):
@@ -123,6 +124,7 @@ def _derive_group(
             yield one
         # What is derived is written meanwhile, which is none of reading.
         started = perf_counter_ns()
+    report.failed.extend((project_id, trace_id) for trace_id in unreadable)
 
 
 def _span_count(stored: StoredTrace) -> int:

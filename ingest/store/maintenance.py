@@ -1,5 +1,6 @@
 """Operations on the whole store: link all again, read facts anew, delete what is old."""
 
+import logging
 from collections.abc import Callable, Iterator
 
 from sqlalchemy import Table, func, select, tuple_
@@ -13,6 +14,8 @@ from .linker import BATCH_TRACES, LinkReport, Rulebook, TraceKey, link_traces
 from .schema import chunk, log_chunk, log_record, span, trace
 from .search import forget_documents
 from .tallies import forget_signs, move_tallies, read_tallies, rebuild_tallies
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 """Told how many of how many are done."""
@@ -90,8 +93,17 @@ def _changed_facts(store: Store, table: Table, key: TraceKey, read: Renormalise)
     wanted = select(table.c.chunk_id, table.c.payload, table.c.facts).where(table.c.project_id == key[0], table.c.trace_id == key[1])
     with store.engine.connect() as conn:
         rows = conn.execute(wanted).all()
-    anew = ((chunk_id, read(payload), facts) for chunk_id, payload, facts in rows)
-    return [(chunk_id, fresh) for chunk_id, fresh, facts in anew if fresh != facts]
+    fresh: list[tuple[bytes, bytes]] = []
+    for chunk_id, payload, facts in rows:
+        try:
+            anew = read(payload)
+        except Exception:
+            # The disk or a hand broke it: its facts stay, and all others are read.
+            log.exception("cannot read what trace %s was sent", key[1].hex())
+            continue
+        if anew != facts:
+            fresh.append((chunk_id, anew))
+    return fresh
 
 
 def purge(store: Store, older_than_ns: int, now_ns: int, progress: Progress = no_progress) -> int:

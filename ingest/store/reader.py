@@ -1,5 +1,6 @@
 """Traces and spans read back. A lookup reads rows that lie together, once; the version rule is that of the writer."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from ingest.model import Facts, LogRecord, Span, StoredSpan
 
 from .chunks import RankedLog, RankedSpan, read_ranked_logs, read_ranked_spans, unpack_logs, unpack_span, unpack_spans
 from .schema import chunk, log_chunk, span, trace
+
+log = logging.getLogger(__name__)
 
 
 class StoredTrace(msgspec.Struct):
@@ -56,21 +59,43 @@ _PAYLOAD = _of_trace(chunk, chunk.c.payload).where(chunk.c.chunk_id == bindparam
 
 def read_trace(conn: Connection, project_id: int, trace_id: bytes) -> StoredTrace | None:
     """Return a trace, or None where nothing of it is stored. A trace of which only log records came has no spans."""
-    return dict(read_traces(conn, project_id, [trace_id])).get(trace_id)
+    found = _read(conn, project_id, [trace_id])
+    return _unpacked(*found[trace_id]) if found else None
 
 
-def read_traces(conn: Connection, project_id: int, trace_ids: Sequence[bytes]) -> Iterator[tuple[bytes, StoredTrace]]:
+def read_traces(
+    conn: Connection, project_id: int, trace_ids: Sequence[bytes], unreadable: list[bytes]
+) -> Iterator[tuple[bytes, StoredTrace]]:
     """Return those of some traces that are stored. Many at once cost a third less than one by one.
 
-    All are read now, and each is unpacked when it is asked for: packed, even many large ones take little.
+    All are read now, and each is unpacked when it is asked for: packed, even many large ones take little. One that cannot be
+    unpacked, because the disk or a hand broke it, is logged and goes to ``unreadable``, so that it keeps none of the others out.
     """
+    return _each(_read(conn, project_id, trace_ids), unreadable)
+
+
+_Packed = tuple[StoredTrace, list[tuple[int, bytes]]]
+"""A trace without its spans, and what they are unpacked from."""
+
+
+def _read(conn: Connection, project_id: int, trace_ids: Sequence[bytes]) -> dict[bytes, _Packed]:
     rows = conn.execute(_STORED, {"project_id": project_id, "trace_ids": trace_ids}).all()
-    heads = [row[1:5] for row in rows if row[0] == _TRACE]
-    packed: dict[bytes, list[tuple[int, bytes]]] = {head[0]: [] for head in heads}
+    found: dict[bytes, _Packed] = {row[1]: (StoredTrace([], *row[2:5]), []) for row in rows if row[0] == _TRACE}
     for what, trace_id, *_, facts in rows:
-        if what != _TRACE and trace_id in packed:
-            packed[trace_id].append((what, facts))
-    return ((trace_id, _unpacked(StoredTrace([], *known), packed.pop(trace_id))) for trace_id, *known in heads)
+        if what != _TRACE and trace_id in found:
+            found[trace_id][1].append((what, facts))
+    return found
+
+
+def _each(found: dict[bytes, _Packed], unreadable: list[bytes]) -> Iterator[tuple[bytes, StoredTrace]]:
+    for trace_id in list(found):
+        try:
+            stored = _unpacked(*found.pop(trace_id))
+        except Exception:
+            log.exception("cannot read what is stored of trace %s", trace_id.hex())
+            unreadable.append(trace_id)
+            continue
+        yield trace_id, stored
 
 
 def _unpacked(found: StoredTrace, packed: Iterable[tuple[int, bytes]]) -> StoredTrace:

@@ -63,15 +63,16 @@ def preview(store: Store, question: Question, price: Price, now_ns: int) -> Prev
         return _preview_drift(store, question, now_ns)
     keys, total = _candidates(store, question, now_ns)
     found: list[tuple[bytes, Finding]] = []
+    unreadable: list[bytes] = []
     for start in range(0, len(keys), _READ_AT_ONCE):
         with store.engine.connect() as conn:
-            traces = read_traces(conn, question.project_id, keys[start : start + _READ_AT_ONCE])
+            traces = read_traces(conn, question.project_id, keys[start : start + _READ_AT_ONCE], unreadable)
         for trace_id, stored in traces:
             context = TraceContext(trace_id, stored.first_seen_ns, stored.last_seen_ns, now_ns, price)
             for run in reconstruct(stored.spans, context).runs:
                 if not question.agent or run.agent == question.agent:
                     found += [(trace_id, one) for one in inspect(run, question.rules) if one.rule == question.rule]
-    return Preview(question.rule, tuple(found), len(keys), total)
+    return Preview(question.rule, tuple(found), len(keys) - len(unreadable), total)
 
 
 def _preview_drift(store: Store, question: Question, now_ns: int) -> Preview:
