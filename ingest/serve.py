@@ -28,7 +28,7 @@ Ready = Callable[[str, str], None]
 
 _TURN_S = 0.0002
 """How long a thread that decodes may keep the event loop and the writer waiting for the interpreter's lock: with Python's 5 ms
-they take turns so seldom that half of the throughput is lost. A commit has to ask for it some forty times."""
+they take turns so seldom that half of the throughput is lost. A commit gives it up at each statement."""
 
 _LOG_PAGES = 4 * LOG_PAGES
 """Senders wait for commits: copying SQLite's log is left to the worker as long as there is one."""
